@@ -1,0 +1,1 @@
+"""Sluice itself: everything that runs. What is on the wire is in `topics`."""
