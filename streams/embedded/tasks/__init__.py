@@ -74,13 +74,26 @@ def malformed() -> tuple[bytes, ...]:
     In this order: a Python dictionary printed instead of encoded, JSON with fields of the wrong types, and
     valid JSON that has neither `messages` nor `prompt`.
     """
-    return (
-        b"{'task_id': 'demo-bad-1', 'type': 'sql', 'tenant': 'growth', 'prompt': 'Orders per day, last week'}",
-        b'{"task_id": "demo-bad-2", "type": "report_summary", "tenant": 7, "max_tokens": "short", '
-        b'"messages": "Summarise the October report in three sentences."}',
-        b'{"task_id": "demo-bad-3", "type": "feedback_sentiment", "tenant": "support", '
-        b'"text": "Is this review positive? Arrived late, but works well."}',
-    )
+    printed = {
+        "task_id": "demo-bad-1",
+        "type": "sql",
+        "tenant": "growth",
+        "prompt": "Orders per day, October",
+    }
+    wrong_types = {
+        "task_id": "demo-bad-2",
+        "type": "report_summary",
+        "tenant": 7,
+        "messages": "Summarise the October report in three sentences.",
+        "max_tokens": "short",
+    }
+    incomplete = {
+        "task_id": "demo-bad-3",
+        "type": "feedback_sentiment",
+        "tenant": "support",
+        "text": "Is this review positive? Arrived late, but works well.",
+    }
+    return str(printed).encode(), orjson.dumps(wrong_types), orjson.dumps(incomplete)
 
 
 def _date(request: dict[str, object], day: dt.date) -> None:
