@@ -2,7 +2,7 @@
 
     EmbeddedBrokerError
     ├── NoBrokerError          nothing on this machine can be a broker
-    ├── JarsUnavailableError   Apache Kafka's jars are neither here nor can be brought
+    ├── UnavailableError       one kind of broker cannot be used here (caught while choosing)
     ├── DataFolderError        the data folder cannot be used
     ├── PortTakenError         something else listens on the port that was asked for
     └── BrokerStartError       the broker's process ended or did not answer in time
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from streams.embedded.broker.choose import BrokerKind
+
 
 class EmbeddedBrokerError(Exception):
     """Any failure of the embedded broker. Catch this to catch them all."""
@@ -30,9 +32,9 @@ class NoBrokerError(EmbeddedBrokerError):
         reasons: per kind of broker, why it cannot be used here.
     """
 
-    def __init__(self, reasons: Mapping[str, str]) -> None:
+    def __init__(self, reasons: Mapping[BrokerKind, str]) -> None:
         """Keep why each kind was passed over."""
-        self.reasons = dict(reasons)
+        self.reasons: dict[BrokerKind, str] = dict(reasons)
         why = "\n".join(f"  {kind}: {reason}" for kind, reason in self.reasons.items())
         super().__init__(
             f"No broker can be started on this machine.\n{why}\n"
@@ -42,8 +44,8 @@ class NoBrokerError(EmbeddedBrokerError):
         )
 
 
-class JarsUnavailableError(EmbeddedBrokerError):
-    """Apache Kafka's jars are neither cached nor can be brought."""
+class UnavailableError(EmbeddedBrokerError):
+    """One kind of broker cannot be used here; the message is the reason."""
 
 
 class DataFolderError(EmbeddedBrokerError):
@@ -76,7 +78,9 @@ class BrokerStartError(EmbeddedBrokerError):
         output_tail: the last lines that it wrote.
     """
 
-    def __init__(self, problem: str, *, cure: str, exit_code: int | None = None, output_tail: str = "") -> None:
+    def __init__(
+        self, problem: str, *, cure: str, exit_code: int | None = None, output_tail: str = ""
+    ) -> None:
         """Say what happened, show what the process said, and what to do."""
         self.exit_code = exit_code
         self.output_tail = output_tail

@@ -2,13 +2,14 @@
 
     python -I -S guard.py PARENT_PID PROGRAM ARGUMENT...
 
-An embedded broker must not outlive the process that started it, even when that is ended by SIGKILL and can clean up
-nothing. On Linux a process can ask for that (`PR_SET_PDEATHSIG`), and the request survives `exec`. It is made here
-rather than in a `preexec_fn`, because Python code between fork and exec can deadlock in a process with threads.
+An embedded broker must not outlive the process that started it, even when that is ended by SIGKILL and
+can clean up nothing. On Linux a process can ask for that (`PR_SET_PDEATHSIG`), and the request survives
+`exec`. It is made here rather than in a `preexec_fn`, because Python code between fork and exec can
+deadlock in a process with threads.
 
-Limits: the kernel watches the *thread* that started this process, so brokers are to be started from a thread that
-lives as long as the program (the main one). Other systems have no such request; there the broker outlives a parent
-that is killed with SIGKILL, and is stopped in all other cases.
+Limits: the kernel watches the *thread* that started this process, so brokers are to be started from a
+thread that lives as long as the program (the main one). Other systems have no such request; there the
+broker outlives a parent that is killed with SIGKILL, and is stopped in all other cases.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent_pid:  # it died before the request was made
             sys.exit(1)
-    os.execv(program[0], program)  # noqa: S606 - no shell is wanted; the caller names the program by its full path
+    os.execv(program[0], program)  # noqa: S606 - no shell is wanted; the caller gives the full path
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Ports on this machine: picking a free one, asking whether one is taken.
 
-Ports are picked below the range from which the kernel gives out the ports of outgoing connections. A broker that
-restarts on its port could otherwise find it given away; worse, a client that keeps connecting to a dead port of
-that range can at last connect to itself and then holds the port.
+Ports are picked below the range from which the kernel gives out the ports of outgoing connections. A
+broker that restarts on its port could otherwise find it given away; worse, a client that keeps
+connecting to a dead port of that range can at last connect to itself and then holds the port.
 """
 
 from __future__ import annotations

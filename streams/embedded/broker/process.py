@@ -1,7 +1,8 @@
 """A child process of ours: started guarded, watched, stopped, with the end of its output at hand.
 
-Knows nothing of Kafka. It is bound to no event loop, so it may be started under one and stopped under another.
-The exit is polled for: that needs neither a thread nor a child watcher, and nobody here is in a hurry.
+Knows nothing of Kafka. It is bound to no event loop, so it may be started under one and stopped under
+another. The exit is polled for: that needs neither a thread nor a child watcher, and nobody here is in a
+hurry.
 """
 
 from __future__ import annotations
@@ -27,15 +28,24 @@ _TAIL_BYTES: Final = 64 * 1024
 class ChildProcess:
     """A running program whose output goes to a file."""
 
-    def __init__(self, program: Sequence[str], output: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        output: Path,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Start it. Call from a thread that lives as long as the program does (see guard.py).
 
         Args:
             program: full path and arguments.
             output: file to which its standard output and error are appended.
+            cwd: folder it runs in; ours when None.
             env: variables to add to ours.
         """
         self._output = output
+        self._output_begins_at = output.stat().st_size if output.exists() else 0
         guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), *program]
         with output.open("ab") as sink:
             self._popen = subprocess.Popen(  # noqa: S603 - a list, no shell; the program is chosen by this package
@@ -43,6 +53,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                cwd=cwd,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,  # Ctrl-C in the terminal is for us; we stop the child in order
             )
@@ -88,20 +99,25 @@ class ChildProcess:
     def tail(self, lines: int = 25) -> str:
         """The last lines of its output."""
         with self._output.open("rb") as file:
-            file.seek(max(0, self._output.stat().st_size - _TAIL_BYTES))
+            file.seek(max(self._output_begins_at, self._output.stat().st_size - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
         return "\n".join(deque(text.splitlines(), maxlen=lines))
 
 
 async def run_to_end(
-    program: Sequence[str], output: Path, deadline_s: float, env: Mapping[str, str] | None = None
+    program: Sequence[str],
+    output: Path,
+    *,
+    deadline_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int | None, str]:
-    """Run a program that ends by itself.
+    """Run a program that ends by itself, guarded like the rest.
 
     Returns:
         Its exit code (None: it was killed at the deadline) and the end of its output.
     """
-    child = ChildProcess(program, output, env)
+    child = ChildProcess(program, output, cwd=cwd, env=env)
     try:
         code = await child.exited(deadline_s)
     finally:
