@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import get_args
 
 from topics import events
 
@@ -35,6 +36,15 @@ class Spread(StrEnum):
     SINGLE = "single"
 
 
+class Party(StrEnum):
+    """Who writes a topic or reads it."""
+
+    ROUTER = "router"
+    TABLES = "tables"
+    OUTSIDE = "your services"
+    """Anything but the two roles: your programs, the gateway, the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic, without the prefix."""
@@ -45,6 +55,8 @@ class Topic:
     key: str
     """What the key is, for a person."""
     content: str
+    writers: tuple[Party, ...]
+    readers: tuple[Party, ...]
     cleanup: Cleanup = Cleanup.DELETE
     retention_s: int | None = None
     """None: kept for ever (compacted)."""
@@ -52,6 +64,16 @@ class Topic:
     max_message_bytes: int = EVENT_BYTES
     internal: bool = False
     """Belongs to a stream processor; not part of the contract with users."""
+
+    @property
+    def event_types(self) -> tuple[type, ...]:
+        """The event types its values may have: one, or those of the union."""
+        return get_args(self.event) or (self.event,)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its values are JSON; dead letters keep whatever bytes came."""
+        return self.event is not events.DeadLetter
 
     def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
         """The topic's name on the broker."""
@@ -76,6 +98,8 @@ TASK_SUBMITTED = Topic(
     events.Task,
     "producer's choice, else task_id",
     "the task",
+    writers=(Party.OUTSIDE,),
+    readers=(Party.ROUTER,),
     retention_s=7 * DAY_S,
 )
 TASK_SUBMITTED_BATCH = Topic(
@@ -83,6 +107,8 @@ TASK_SUBMITTED_BATCH = Topic(
     events.Task,
     "producer's choice, else task_id",
     "tasks that can wait",
+    writers=(Party.OUTSIDE,),
+    readers=(Party.ROUTER,),
     retention_s=7 * DAY_S,
 )
 TASK_ROUTED = Topic(
@@ -90,6 +116,8 @@ TASK_ROUTED = Topic(
     events.TaskRouted,
     "task_id",
     "the decision, durable before any money is spent",
+    writers=(Party.ROUTER,),
+    readers=(Party.ROUTER, Party.OUTSIDE),
     retention_s=30 * DAY_S,
 )
 CALL_COMPLETED = Topic(
@@ -97,6 +125,8 @@ CALL_COMPLETED = Topic(
     events.CallCompleted,
     "task_id",
     "one per call: tokens, cost, latency, status, rate-limit headers, check outcomes; the ledger of record",
+    writers=(Party.ROUTER, Party.OUTSIDE),
+    readers=(Party.ROUTER, Party.TABLES, Party.OUTSIDE),
     retention_s=30 * DAY_S,
 )
 TASK_COMPLETED = Topic(
@@ -104,6 +134,8 @@ TASK_COMPLETED = Topic(
     events.TaskCompleted,
     "task_id",
     "the result",
+    writers=(Party.ROUTER,),
+    readers=(Party.ROUTER, Party.OUTSIDE),
     retention_s=30 * DAY_S,
 )
 TASK_FAILED = Topic(
@@ -111,6 +143,8 @@ TASK_FAILED = Topic(
     events.DeadLetter,
     "original key",
     "dead letters: original key, value and headers untouched, plus why",
+    writers=(Party.ROUTER, Party.TABLES),
+    readers=(Party.OUTSIDE,),
     retention_s=30 * DAY_S,
     max_message_bytes=DEAD_LETTER_BYTES,
 )
@@ -119,6 +153,8 @@ TASK_DEFERRED = Topic(
     events.Task,
     "original key",
     "tasks waiting for headroom, budget or a time",
+    writers=(Party.ROUTER,),
+    readers=(Party.ROUTER,),
     retention_s=7 * DAY_S,
 )
 FEEDBACK_SUBMITTED = Topic(
@@ -126,6 +162,8 @@ FEEDBACK_SUBMITTED = Topic(
     events.FeedbackSubmitted,
     "task_id",
     "later verdicts",
+    writers=(Party.OUTSIDE,),
+    readers=(Party.TABLES,),
     retention_s=90 * DAY_S,
 )
 REVIEW_REQUESTED = Topic(
@@ -133,6 +171,8 @@ REVIEW_REQUESTED = Topic(
     events.ReviewRequested,
     "task_id",
     "results sampled for a human",
+    writers=(Party.ROUTER,),
+    readers=(Party.OUTSIDE,),
     retention_s=30 * DAY_S,
 )
 ALERT_RAISED = Topic(
@@ -140,6 +180,8 @@ ALERT_RAISED = Topic(
     events.AlertRaised,
     "subject",
     "budget thresholds, breaker opened and closed, premium share, quality below its floor",
+    writers=(Party.TABLES,),
+    readers=(Party.OUTSIDE,),
     retention_s=30 * DAY_S,
 )
 STATE = Topic(
@@ -147,6 +189,8 @@ STATE = Topic(
     events.SpendPartial | events.HealthPartial,  # type: ignore[arg-type]  # a union: the key says which
     "<kind>|<scope>|<partition>",
     "snapshots of the tables",
+    writers=(Party.TABLES,),
+    readers=(Party.ROUTER, Party.OUTSIDE),
     cleanup=Cleanup.COMPACT,
 )
 POLICY = Topic(
@@ -154,6 +198,8 @@ POLICY = Topic(
     events.PolicyPublished,
     "fingerprint",
     "every policy and registry a router has run with, secrets left out",
+    writers=(Party.ROUTER,),
+    readers=(Party.ROUTER, Party.OUTSIDE),
     cleanup=Cleanup.COMPACT,
     spread=Spread.SINGLE,
 )
@@ -162,6 +208,8 @@ LEASE_REQUESTED = Topic(
     events.LeaseRequested,
     "limit",
     "the ledger's conversation: request, renew, settle",
+    writers=(Party.ROUTER,),
+    readers=(Party.TABLES,),
     retention_s=HOUR_S,
 )
 LEASE_GRANTED = Topic(
@@ -169,6 +217,8 @@ LEASE_GRANTED = Topic(
     events.LeaseGranted,
     "limit",
     "the ledger's conversation: grant",
+    writers=(Party.TABLES,),
+    readers=(Party.ROUTER,),
     retention_s=HOUR_S,
 )
 TABLES_CHANGELOG = Topic(
@@ -176,6 +226,8 @@ TABLES_CHANGELOG = Topic(
     events.SpendPartial | events.HealthPartial,  # type: ignore[arg-type]  # a union: the key says which
     "[partition, kind, scope]",
     "changelog of the tables (Faust)",
+    writers=(Party.TABLES,),
+    readers=(Party.TABLES,),
     cleanup=Cleanup.COMPACT,
     internal=True,
 )

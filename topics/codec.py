@@ -86,7 +86,9 @@ def _validate(parsed: object, event_type: type[T]) -> T | Rejection:
     try:
         return msgspec.convert(parsed, event_type)
     except (msgspec.ValidationError, RecursionError) as error:
-        return Rejection(Stage.SCHEMA, "SchemaMismatch", f"{error}; see the JSON Schema of {event_type.__name__}")
+        return Rejection(
+            Stage.SCHEMA, "SchemaMismatch", f"{error}; see the JSON Schema of {event_type.__name__}"
+        )
 
 
 def _check_meaning(task: Task) -> Rejection | None:

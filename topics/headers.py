@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b, md5
+from string import hexdigits
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -92,11 +93,7 @@ def trace_parent(incoming: str | None, trace_seed: str, event_id: str) -> str:
 
 
 def _is_hex(text: str) -> bool:
-    try:
-        int(text, 16)
-    except ValueError:
-        return False
-    return True
+    return all(digit in hexdigits for digit in text)
 
 
 def event_headers(  # noqa: PLR0913 - one argument per header

@@ -85,4 +85,4 @@ class Task:
         """The messages, with `prompt` as the only one where there are none."""
         if self.messages or self.prompt is None:
             return self.messages
-        return [Message(role=Role.USER, content=self.prompt)]
+        return (Message(role=Role.USER, content=self.prompt),)
