@@ -1,4 +1,4 @@
-"""References to secrets. A secret never stands in a file: `${NAME}` names the environment variable that has it."""
+"""References to secrets: `${NAME}` names the environment variable that has it; no secret stands in a file."""
 
 import re
 from collections.abc import Mapping
@@ -50,7 +50,10 @@ class SecretRef:
             return value
         match = _REFERENCE.match(value) if isinstance(value, str) else None
         if match is None:
-            message = "a secret must be a reference to an environment variable, like ${OPENAI_API_KEY}"
+            message = (
+                "a secret does not stand in this file; put it into an environment variable "
+                "and write its name alone, like ${OPENAI_API_KEY}"
+            )
             raise ValueError(message)
         return cls(match.group(1))
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from streams.config.secrets import SecretRef
 
@@ -15,7 +15,17 @@ from streams.config.secrets import SecretRef
 class _Section(BaseModel):
     """Frozen, and strict about keys: a key that is not known is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+
+def _one_is_a_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class Tier(StrEnum):
@@ -49,11 +59,13 @@ class Security(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.protocol.startswith("SASL") and not (self.mechanism and self.username and self.password):
-            message = f"{self.protocol} needs mechanism, username and password"
+        needed = {"mechanism": self.mechanism, "username": self.username, "password": self.password}
+        absent = [key for key, value in needed.items() if not value]
+        if self.protocol.startswith("SASL") and absent:
+            message = f"{self.protocol} needs mechanism, username and password; add {' and '.join(absent)}"
             raise ValueError(message)
         if bool(self.cert_file) != bool(self.key_file):
-            message = "cert_file and key_file go together"
+            message = "cert_file and key_file go together; give both or neither"
             raise ValueError(message)
         return self
 
@@ -69,6 +81,8 @@ class Kafka(_Section):
     """Partitions of every per-task topic; fixed once the topics exist."""
     replication: Annotated[int, Field(ge=1, le=10)] = 1
     """Replication factor of topics that `sluice topics apply` creates; 3 in production."""
+    idempotence: bool = True
+    """Produce idempotently; turn off only for a broker that cannot (Tansu)."""
     security: Security = Security()
     """How to connect."""
 
@@ -96,7 +110,7 @@ class Provider(_Section):
     @classmethod
     def _http(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
-            message = "must begin with http:// or https://"
+            message = "not an address; begin it with http:// or https://"
             raise ValueError(message)
         return value.rstrip("/")
 
@@ -147,7 +161,20 @@ class Model(_Section):
 
 # --- Policy --------------------------------------------------------------------------------------------
 
-OneOrMore = Annotated[tuple[str, ...], Field(min_length=1)]
+OneOrMore = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(
+        _one_is_a_list, json_schema_input_type=str | Annotated[tuple[str, ...], Field(min_length=1)]
+    ),
+]
+OneOrMoreTiers = Annotated[
+    tuple[Tier, ...],
+    Field(min_length=1),
+    BeforeValidator(
+        _one_is_a_list, json_schema_input_type=Tier | Annotated[tuple[Tier, ...], Field(min_length=1)]
+    ),
+]
 
 
 class Span(_Section):
@@ -161,10 +188,10 @@ class Span(_Section):
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.min is None and self.max is None:
-            message = "needs `min` or `max`"
+            message = "a range without ends; give `min`, `max` or both"
             raise ValueError(message)
         if self.min is not None and self.max is not None and self.min > self.max:
-            message = f"min {self.min} is above max {self.max}: nothing can match"
+            message = f"min {self.min} is above max {self.max}, so nothing can match; swap them"
             raise ValueError(message)
         return self
 
@@ -184,15 +211,10 @@ class When(_Section):
     """Words in the conversation."""
     tokens: Span | None = None
     """Estimated input tokens."""
-    any: tuple["When", ...] | None = None
+    any: Annotated[tuple["When", ...], Field(min_length=1)] | None = None
     """At least one of these holds."""
-    none: tuple["When", ...] | None = None
+    none: Annotated[tuple["When", ...], Field(min_length=1)] | None = None
     """None of these holds."""
-
-    @field_validator("type", "tenant", "tags", "language", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
 
 class Use(_Section):
@@ -200,18 +222,13 @@ class Use(_Section):
 
     models: OneOrMore | None = None
     """By name."""
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)] | None = None
+    tiers: OneOrMoreTiers | None = None
     """By tier."""
-
-    @field_validator("models", "tiers", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if (self.models is None) == (self.tiers is None):
-            message = "needs either `models` or `tiers`"
+            message = "which models is not clear; give either `models` or `tiers`"
             raise ValueError(message)
         return self
 
@@ -240,6 +257,8 @@ class Policy(_Section):
     """Longest plan."""
     default_max_tokens: Annotated[int, Field(ge=1)] = 1_024
     """Answer limit of a task that gives none."""
+    when_all_open: Literal["try", "fail"] = "try"
+    """When the breaker of every model that could serve a task is open: `try` one all the same, or `fail`."""
     seed: int = 0
     """Seed of all that is drawn by chance."""
 
