@@ -36,7 +36,7 @@ _SERVER_JAR: Final = re.compile(r"kafka_2\.\d+-(?P<version>(?P<major>\d+)\.\d+[\
 
 # slf4j-simple: without a binding the broker dies without a word.
 _POM: Final = f"""\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>sluice</groupId>
   <artifactId>embedded-broker</artifactId>
