@@ -8,7 +8,7 @@ from topics.events.alert import AlertRaised, AlertState
 from topics.events.call import CallCompleted, CallStatus, CheckOutcome, CostSource, RateLimits, Usage
 from topics.events.dead_letter import DeadLetter
 from topics.events.decision import (
-    Candidate,
+    Candidates,
     Features,
     ModelInputs,
     Plan,
@@ -38,7 +38,7 @@ __all__ = [
     "CallCompleted",
     "CallStatus",
     "CallSummary",
-    "Candidate",
+    "Candidates",
     "CheckOutcome",
     "CostSource",
     "DeadLetter",

@@ -102,6 +102,8 @@ class CallCompleted:
     usage: Usage
     repeat: int = 0
     """How often this call had been started before with its outcome lost to a crash."""
+    will_retry: bool = False
+    """The same step is tried again; otherwise the plan moves on. A router that takes over reads it here."""
     reserved_nusd: int = 0
     tenant: str = "default"
     type: str = "general"

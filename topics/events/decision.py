@@ -55,19 +55,21 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One model of the registry as it was seen for this task."""
+class Candidates:
+    """Every model of the registry as it was seen for this task: columns of equal length, one entry a model."""
 
-    model: str
-    excluded: tuple[str, ...]
-    """Reasons, empty for an eligible model."""
-    expected_cost_usd: float
-    worst_cost_usd: float
-    expected_latency_s: float
-    quality: float
+    models: tuple[str, ...]
+    group: tuple[str, ...]
+    """`use` (named by the rule or the default), `fallback` (may stand in), `out` (excluded or not named)."""
+    excluded: dict[str, tuple[str, ...]]
+    """Reasons by model; only the excluded ones are here."""
+    expected_cost_usd: tuple[float, ...]
+    worst_cost_usd: tuple[float, ...]
+    expected_latency_s: tuple[float, ...]
+    quality: tuple[float, ...]
     """Probability that the answer passes, 0 to 1."""
-    score: float | None
-    """The objective's value; None for an excluded model. Higher is better."""
+    score: tuple[float | None, ...]
+    """The objective's value, higher is better; None for a model that is out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,12 @@ class TaskRouted:
     plan: Plan
     reason: str
     """One sentence for a person."""
+    failure_code: str | None
+    """Why there is no plan: `unknown_model`, `deadline_passed`, `no_eligible_model`; None where there is one."""
     reserved_usd: float
     """What counts as spent should this router die: the worst case of the dearest step."""
     features: Features
-    candidates: tuple[Candidate, ...]
+    candidates: Candidates
     strategies: tuple[StrategyNote, ...]
     inputs: StateInputs
     propensity: float

@@ -1,0 +1,119 @@
+"""What is understood of a task before a model sees it: words, tokens, language, needed capabilities.
+
+Pure and fast: one pass over the text, no model. Language costs most and is found only where a rule asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from topics.events import Features
+
+if TYPE_CHECKING:
+    from topics.events import Message, Task
+
+DEFAULT_TYPE = "general"
+DEFAULT_TENANT = "default"
+TOKENS_PER_MESSAGE = 4
+"""What the chat format adds to each message."""
+TOKENS_PER_IMAGE = 1_100
+"""A high-detail image of about a megapixel; providers differ."""
+LANGUAGE_SAMPLE_CHARS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A task with its identity, as deciding takes it."""
+
+    task: Task
+    task_id: str
+    source: str
+    """`topic:partition:offset`."""
+    submitted_at: float
+    """Seconds since the epoch."""
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text, from its characters and its UTF-8 bytes.
+
+    A quarter of a token for every character and as much again for every byte beyond the first of one: English
+    comes to 4 characters a token, Arabic or Cyrillic to 2, Chinese, Japanese or Hindi to 1.3.
+    docs/performance.md gives its error against counted tokens.
+    """
+    characters = len(text)
+    beyond = 0 if text.isascii() else len(text.encode()) - characters
+    return (characters + beyond + 3) // 4
+
+
+def count_words(text: str) -> int:
+    """Words as separated by white space; two characters count as a word where a script does not separate them."""
+    words = len(text.split())
+    if text.isascii():
+        return words
+    dense = sum(1 for character in text if character >= "\u2e80")
+    return max(words, dense // 2)
+
+
+def understand(task: Task, *, default_max_tokens: int, with_language: bool) -> Features:
+    """The features of one task."""
+    text, images = _text_of(task.conversation())
+    inferred = [name for name in ("type", "tenant") if getattr(task, name) is None]
+    if task.max_tokens is None:
+        inferred.append("max_tokens")
+    tokens = estimate_tokens(text) + TOKENS_PER_MESSAGE * max(1, len(task.messages))
+    return Features(
+        type=task.type or DEFAULT_TYPE,
+        tenant=task.tenant or DEFAULT_TENANT,
+        tags=task.tags,
+        words=count_words(text),
+        input_tokens=tokens + TOKENS_PER_IMAGE * images + _tool_tokens(task),
+        max_tokens=task.max_tokens or default_max_tokens,
+        language=detect_language(text) if with_language else None,
+        capabilities=_needed(task, images),
+        inferred=tuple(inferred),
+    )
+
+
+def detect_language(text: str) -> str:
+    """ISO 639-1 code of the language (py3langid; 97 languages), from the beginning of the text."""
+    code, _ = _classifier().classify(text[:LANGUAGE_SAMPLE_CHARS])
+    return str(code)
+
+
+@cache
+def _classifier() -> Any:  # noqa: ANN401 - py3langid is not typed
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - 0.1 s, and only where asked for
+
+    return LanguageIdentifier.from_pickled_model(MODEL_FILE)
+
+
+def _text_of(messages: tuple[Message, ...]) -> tuple[str, int]:
+    texts: list[str] = []
+    images = 0
+    for message in messages:
+        if isinstance(message.content, str):
+            texts.append(message.content)
+            continue
+        for part in message.content or ():
+            if isinstance(text := part.get("text"), str):
+                texts.append(text)
+            elif part.get("type") in {"image_url", "input_image", "image"}:
+                images += 1
+    return (texts[0] if len(texts) == 1 else "\n".join(texts)), images
+
+
+def _tool_tokens(task: Task) -> int:
+    return 0 if not task.tools else sum(estimate_tokens(str(tool)) for tool in task.tools)
+
+
+def _needed(task: Task, images: int) -> tuple[str, ...]:
+    needed = set(task.requirements.capabilities)
+    if task.tools:
+        needed.add("tools")
+    if images:
+        needed.add("vision")
+    if (task.response_format or {}).get("type") in {"json_object", "json_schema"}:
+        needed.add("json")
+    return tuple(sorted(needed))
