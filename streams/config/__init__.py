@@ -1,1 +1,1 @@
-"""sluice.yaml → frozen settings, with errors that name file, line, key and cure. Knows no Kafka and no HTTP."""
+"""sluice.yaml → frozen settings; errors name file, line, key and cure. Knows no Kafka and no HTTP."""
