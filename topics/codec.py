@@ -21,6 +21,10 @@ MAX_TASK_BYTES = 1_048_576
 """Largest task that is read. The topics take more, so that a larger one ends as a dead letter, not as an
 error at its producer that nobody sees."""
 
+MAX_DEPTH = 64
+"""Deepest nesting of objects and arrays that is read. orjson reads 1,024 levels and writes 254: without a
+limit an event could be read that cannot be written on."""
+
 
 class Stage(StrEnum):
     """How far decoding came."""
@@ -71,7 +75,7 @@ def _parse(value: bytes | None, max_bytes: int | None) -> Any | Rejection:  # no
         size = f"the value has {len(value):,} bytes, the limit is {max_bytes:,}"
         return Rejection(Stage.SIZE, "ValueTooLarge", f"{size}; send less, or a reference to the material")
     try:
-        return orjson.loads(value)
+        parsed = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         try:
@@ -80,6 +84,19 @@ def _parse(value: bytes | None, max_bytes: int | None) -> Any | Rejection:  # no
             message = f"not UTF-8 at byte {bad.start}; encode the JSON as UTF-8"
             return Rejection(Stage.BYTES, "NotUtf8", message)
         return Rejection(Stage.JSON, "NotJson", f"not JSON at {where}: {error.msg}; publish one JSON object")
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _is_deeper(parsed, MAX_DEPTH):
+        message = f"objects and arrays are nested more than {MAX_DEPTH} levels deep; flatten the value"
+        return Rejection(Stage.JSON, "TooDeep", message)
+    return parsed
+
+
+def _is_deeper(parsed: object, levels: int) -> bool:
+    """Whether containers are nested deeper than that, without recursion."""
+    containers = [parsed] if isinstance(parsed, dict | list) else []
+    for _ in range(levels):
+        inner = (one.values() if isinstance(one, dict) else one for one in containers)
+        containers = [child for children in inner for child in children if isinstance(child, dict | list)]
+    return bool(containers)
 
 
 def _validate(parsed: object, event_type: type[T]) -> T | Rejection:

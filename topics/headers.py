@@ -6,10 +6,10 @@ deterministic, so an event that is written again after a crash is recognised as 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b, md5
-from string import hexdigits
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -20,6 +20,10 @@ Headers = list[tuple[str, bytes]]
 
 NAMESPACE = UUID("5b1c3f0e-6f0a-5d43-9c55-6a1d2f6c7e10")
 """UUIDv5 namespace of every id that Sluice derives."""
+
+_TRACE_PARENT = re.compile(
+    r"^[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})"
+)
 
 SOURCE_HEADER = "sluice_source"
 TRACE_HEADER = "traceparent"
@@ -83,20 +87,13 @@ def trace_parent(incoming: str | None, trace_seed: str, event_id: str) -> str:
     Without a valid incoming one the trace id is derived from `trace_seed`, so all events of a task share it.
     """
     span = md5(event_id.encode(), usedforsecurity=False).hexdigest()[:16]
-    if incoming is not None:
-        parts = incoming.split("-")
-        if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].strip("0") and _is_hex(parts[1]):  # noqa: PLR2004 - lengths from the W3C grammar
-            flags = parts[3][:2] if len(parts[3]) >= 2 and _is_hex(parts[3][:2]) else "01"  # noqa: PLR2004 - same
-            return f"00-{parts[1].lower()}-{span}-{flags.lower()}"
+    if incoming is not None and (match := _TRACE_PARENT.match(incoming)):
+        return f"00-{match['trace']}-{span}-{match['flags']}"
     trace = blake2b(trace_seed.encode(), digest_size=16).hexdigest()
     return f"00-{trace}-{span}-01"
 
 
-def _is_hex(text: str) -> bool:
-    return all(digit in hexdigits for digit in text)
-
-
-def event_headers(  # noqa: PLR0913 - one argument per header
+def event_headers(
     *,
     event_id: str,
     event_type: str,

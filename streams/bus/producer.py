@@ -47,7 +47,9 @@ class Publisher:
     large raises `MessageSizeTooLargeError`; any other lasting failure raises the broker's `KafkaError`.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, idempotent: bool = True, linger_ms: int = LINGER_MS) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], *, idempotent: bool = True, linger_ms: int = LINGER_MS
+    ) -> None:
         self._producer = AIOKafkaProducer(
             **options,
             acks="all",
@@ -103,7 +105,9 @@ class Publisher:
             except KafkaError as error:
                 if not (isinstance(error, KafkaTimeoutError) or error.retriable):
                     raise
-                log.warning("publish.retry", topic=record.topic, partition=record.partition, error=repr(error))
+                log.warning(
+                    "publish.retry", topic=record.topic, partition=record.partition, error=repr(error)
+                )
                 await asyncio.sleep(RETRY_PAUSE_S)
                 pending = await self._first_send(record)
             else:
@@ -118,5 +122,7 @@ class Publisher:
             except KafkaError as error:
                 if not (isinstance(error, KafkaTimeoutError) or error.retriable):
                     raise
-                log.warning("publish.retry", topic=record.topic, partition=record.partition, error=repr(error))
+                log.warning(
+                    "publish.retry", topic=record.topic, partition=record.partition, error=repr(error)
+                )
                 await asyncio.sleep(RETRY_PAUSE_S)

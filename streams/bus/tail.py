@@ -58,7 +58,9 @@ async def read_to_end(
                 consumer.pause(partition)
 
 
-async def end_offsets(options: Mapping[str, Any], partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+async def end_offsets(
+    options: Mapping[str, Any], partitions: list[TopicPartition]
+) -> dict[TopicPartition, int]:
     """The offset that the next record of each partition will get."""
     async with AIOKafkaConsumer(**options, enable_auto_commit=False) as consumer:
         found: dict[TopicPartition, int] = await consumer.end_offsets(partitions)

@@ -79,11 +79,7 @@ def _named(matched: Sequence[int | None], batch: Sequence[Submission], policy: C
     """Models that rule or default name; all of them where the task itself insists on one."""
     everything = np.ones(len(policy.registry.models), dtype=np.bool_)
     rows = [
-        everything
-        if asked_model(item)
-        else policy.default_mask
-        if rule is None
-        else policy.rule_masks[rule]
+        everything if asked_model(item) else policy.default_mask if rule is None else policy.rule_masks[rule]
         for rule, item in zip(matched, batch, strict=True)
     ]
     return np.array(rows)
@@ -91,13 +87,13 @@ def _named(matched: Sequence[int | None], batch: Sequence[Submission], policy: C
 
 def _groups(
     named: Mask, eligibility: Eligibility, policy: CompiledPolicy
-) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int8]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int8]], Mask]:
     """Group of every (task, model); and for which tasks open breakers had to be ignored."""
     wanted = named | policy.fallback_mask[None, :]
     usable = eligibility.able & eligibility.healthy & wanted
-    rescued = np.zeros(len(named), dtype=np.bool_)
+    rescued: Mask = np.zeros(len(named), dtype=np.bool_)
     if policy.policy.when_all_open == "try":
-        rescued = ~usable.any(axis=1) & (eligibility.able & wanted).any(axis=1)
+        rescued = np.logical_and(~usable.any(axis=1), (eligibility.able & wanted).any(axis=1))
         usable = np.where(rescued[:, None], eligibility.able & wanted, usable)
     group = np.where(usable, np.where(named, USE, FALLBACK), OUT).astype(np.int8)
     return group, rescued
@@ -135,13 +131,15 @@ class _Recorder:
         self._inputs = StateInputs(
             age_s=world.age_s,
             models=tuple(
-                ModelInputs(name, world.health[name].breaker, world.health[name].calls, world.health[name].failures)
+                ModelInputs(
+                    name, world.health[name].breaker, world.health[name].calls, world.health[name].failures
+                )
                 for name in self._names
                 if name in world.health
             ),
         )
 
-    def record(  # noqa: PLR0913 - the row's parts
+    def record(
         self,
         row: int,
         item: Submission,
@@ -224,7 +222,7 @@ class _Recorder:
             notes.append(StrategyNote("when_all_open", "every breaker is open: tried all the same"))
         return tuple(notes)
 
-    def _reason(  # noqa: PLR0913 - what the sentence is made of
+    def _reason(
         self,
         row: int,
         item: Submission,
@@ -234,7 +232,9 @@ class _Recorder:
         chosen_by: str,
     ) -> str:
         if failure == "deadline_passed":
-            return f"the deadline {item.task.deadline} had passed when the task was decided; submit it earlier"
+            return (
+                f"the deadline {item.task.deadline} had passed when the task was decided; submit it earlier"
+            )
         if failure == "unknown_model":
             known = ", ".join(self._names) or "none"
             return f"no model is called {item.task.model}; known: {known}"

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from topics.events import CallStatus
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from topics.events import Plan
+    from topics.events import CallStatus, Plan
 
 
 @dataclass(frozen=True, slots=True)

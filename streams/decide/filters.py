@@ -125,7 +125,9 @@ def _region(batch: Sequence[Submission], registry: Registry) -> Filter:
     )
 
 
-def _bounds(batch: Sequence[Submission], name: str, otherwise: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _bounds(
+    batch: Sequence[Submission], name: str, otherwise: float
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     values = (getattr(item.task.requirements, name) for item in batch)
     return np.array([otherwise if value is None else value for value in values], dtype=np.float64)
 
@@ -144,7 +146,9 @@ def _floor(batch: Sequence[Submission], predicted: Predictions) -> Filter:
     least = _bounds(batch, "min_quality", 0.0)
     return Filter(
         predicted.quality < least[:, None],
-        lambda task, model: f"quality {predicted.quality[task, model]:.2f} is below the floor {least[task]:.2f}",
+        lambda task, model: (
+            f"quality {predicted.quality[task, model]:.2f} is below the floor {least[task]:.2f}"
+        ),
     )
 
 

@@ -47,7 +47,9 @@ def predict(features: Sequence[Features], registry: Registry) -> Predictions:
         output_limit=output_limit,
         cost_usd=input_tokens * registry.input_usd + output_tokens * registry.output_usd + fee,
         worst_cost_usd=(
-            np.ceil(input_tokens * INPUT_MARGIN) * registry.input_usd + output_limit * registry.output_usd + fee
+            np.ceil(input_tokens * INPUT_MARGIN) * registry.input_usd
+            + output_limit * registry.output_usd
+            + fee
         ),
         latency_s=registry.ttft_s[None, :] + output_tokens * registry.s_per_token[None, :],
         quality=np.broadcast_to(registry.quality, output_limit.shape),

@@ -46,7 +46,7 @@ def reserved_nusd(job: Job, step: int) -> int:
     return round(job.decision.plan.steps[step].reserved_usd * NUSD_PER_USD)
 
 
-def ended_call(  # noqa: PLR0913 - the parts of a call
+def ended_call(
     job: Job,
     attempt: Attempt,
     model: RegisteredModel,
@@ -156,11 +156,11 @@ def finished(job: Job, history: History, end: Finish, *, now: float, tier: str |
 
 def refused(job: Job, history: History, code: str, message: str, *, now: float) -> TaskCompleted:
     """The result of a task that gets no answer, for a reason of our own."""
-    retryable = code in {"no_eligible_model"}
+    retryable = code == "no_eligible_model"
     return _result(job, history, now=now, failure=Failure(code, message, retryable))
 
 
-def _result(  # noqa: PLR0913 - the parts of a result
+def _result(
     job: Job,
     history: History,
     *,
@@ -188,7 +188,8 @@ def _result(  # noqa: PLR0913 - the parts of a result
         baseline_usd=decision.baseline_usd,
         usage=_sum([call.usage for call in history.calls]),
         calls=tuple(
-            CallSummary(c.call_id, c.model, c.status.value, usd(c.cost_nusd), c.latency_s) for c in history.calls
+            CallSummary(c.call_id, c.model, c.status.value, usd(c.cost_nusd), c.latency_s)
+            for c in history.calls
         ),
         latency_s=max(0.0, now - job.submission.submitted_at),
         metadata=task.metadata,

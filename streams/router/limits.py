@@ -18,7 +18,9 @@ class CallSlots:
 
     def __init__(self, registry: Registry, max_calls: int, metrics: Metrics) -> None:
         self._models = {m.name: asyncio.Semaphore(m.max_concurrency) for m in registry.models}
-        self._providers = {name: asyncio.Semaphore(p.max_concurrency) for name, p in registry.providers.items()}
+        self._providers = {
+            name: asyncio.Semaphore(p.max_concurrency) for name, p in registry.providers.items()
+        }
         self._overall = asyncio.Semaphore(max_calls)
         self._metrics = metrics
 

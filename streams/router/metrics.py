@@ -22,7 +22,9 @@ class Metrics:
             registry=r,
         )
         self.resumed = Counter(
-            "sluice_tasks_resumed", "Tasks that another router had routed and this one carried on.", registry=r
+            "sluice_tasks_resumed",
+            "Tasks that another router had routed and this one carried on.",
+            registry=r,
         )
         self.dead_letters = Counter("sluice_dead_letters", "Dead letters, by stage.", ["stage"], registry=r)
         self.decisions = Counter("sluice_decisions", "Decisions, by first model.", ["model"], registry=r)
@@ -39,12 +41,18 @@ class Metrics:
             "sluice_failovers", "Tasks answered by a later step than the first.", registry=r
         )
         self.task_seconds = Histogram(
-            "sluice_task_seconds", "From the task's record to its durable result.", buckets=SECONDS, registry=r
+            "sluice_task_seconds",
+            "From the task's record to its durable result.",
+            buckets=SECONDS,
+            registry=r,
         )
         self.open_tasks = Gauge("sluice_open_tasks", "Tasks read and not finished.", registry=r)
         self.calls_in_flight = Gauge("sluice_calls_in_flight", "Calls in flight.", ["model"], registry=r)
         self.lag = Gauge(
-            "sluice_lag_records", "Records between the commit and the end.", ["topic", "partition"], registry=r
+            "sluice_lag_records",
+            "Records between the commit and the end.",
+            ["topic", "partition"],
+            registry=r,
         )
         self.watermark_age = Gauge(
             "sluice_watermark_age_seconds",
@@ -55,6 +63,8 @@ class Metrics:
         self.paused = Gauge("sluice_paused_partitions", "Partitions paused at a bound.", registry=r)
         self.rebalances = Counter("sluice_rebalances", "Rebalances seen.", registry=r)
         self.cancelled = Counter(
-            "sluice_tasks_cancelled", "Tasks given up at a drain's deadline; they come back elsewhere.", registry=r
+            "sluice_tasks_cancelled",
+            "Tasks given up at a drain's deadline; they come back elsewhere.",
+            registry=r,
         )
         self.state_age = Gauge("sluice_state_age_seconds", "Age of the merged view of the state.", registry=r)

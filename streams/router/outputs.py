@@ -82,7 +82,7 @@ class Outputs:
             ),
         )
 
-    def _event(  # noqa: PLR0913 - the parts of a record
+    def _event(
         self, topic: Topic, event: object, event_id: str, task_id: str, at: float, of: Incoming
     ) -> Outgoing:
         source = str(of.source)

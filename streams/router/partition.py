@@ -6,14 +6,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streams.router.takeover import Recovery
-from streams.router.tracker import OffsetTracker
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
     from aiokafka import TopicPartition
+
+    from streams.router.takeover import Recovery
+    from streams.router.tracker import OffsetTracker
 
 REMEMBERED_IDS = 10_000
 """Task ids remembered per partition to recognise a task that was submitted twice."""

@@ -102,7 +102,12 @@ async def recover(
 
 
 def _note(
-    topic: Topic, record: Any, recovery: Recovery, calls: list[CallCompleted], *, decide_only: bool  # noqa: ANN401 - aiokafka's record
+    topic: Topic,
+    record: Any,  # noqa: ANN401 - aiokafka's record
+    recovery: Recovery,
+    calls: list[CallCompleted],
+    *,
+    decide_only: bool,
 ) -> None:
     source = header(record.headers, SOURCE_HEADER)
     if source is None:
@@ -111,7 +116,11 @@ def _note(
         task_id = (record.key or b"").decode(errors="replace") if topic is TASK_COMPLETED else ""
         recovery.finished[source] = task_id
         return
-    event = codec.decode(record.value, CallCompleted if topic is CALL_COMPLETED else TaskRouted)
+    event: CallCompleted | TaskRouted | codec.Rejection
+    if topic is CALL_COMPLETED:
+        event = codec.decode(record.value, CallCompleted)
+    else:
+        event = codec.decode(record.value, TaskRouted)
     if isinstance(event, codec.Rejection):
         log.warning("takeover.unreadable", topic=record.topic, offset=record.offset, error=event.message)
     elif isinstance(event, CallCompleted):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-
 class OutOfOrderError(ValueError):
     """An offset was started that is not above all earlier ones."""
 

@@ -46,6 +46,9 @@ class CallSummary:
     latency_s: float
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class TaskCompleted:
     """The value of `task.completed`. Exactly one distinct `result_id` per task and revision."""
@@ -69,7 +72,7 @@ class TaskCompleted:
     """All calls of the task."""
     baseline_usd: float = 0.0
     """Expected cost of the registry's best model."""
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     """Sum over all calls."""
     calls: tuple[CallSummary, ...] = ()
     latency_s: float = 0.0

@@ -8,7 +8,7 @@ class OpenEnum(StrEnum):
     """A string enum with a member UNKNOWN that stands for every value this version does not know."""
 
     @classmethod
-    def _missing_(cls, value: object) -> Self:
+    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the enum protocol
         unknown: Self = cls("unknown")
         return unknown
 
