@@ -93,7 +93,7 @@ def meaning(loc: Loc) -> str:
     for shape in at(loc[:-1]):
         found = shape.section.model_fields.get(str(loc[-1])) if shape.section else None
         if found is not None and found.description:
-            text = found.description.rstrip(".")
+            text = str(found.description).rstrip(".")
             return text if text[1:2].isupper() else text[:1].lower() + text[1:]
     return ""
 
@@ -106,6 +106,32 @@ def below(shapes: Iterable[Shape], part: str | int) -> tuple[Shape, ...]:
 def keys(shapes: Iterable[Shape]) -> tuple[str, ...]:
     """Keys that a section may have."""
     return tuple(key for shape in shapes if shape.section for key in shape.section.model_fields)
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """Every kind of section by the first path where it stands, like `models[].prices`; the file by none."""
+    found: dict[str, type[BaseModel]] = {}
+    _collect(Settings, "", found)
+    return found
+
+
+def _collect(section: type[BaseModel], path: str, found: dict[str, type[BaseModel]]) -> None:
+    if section in found.values():
+        return
+    found[path] = section
+    for key, field in section.model_fields.items():
+        own, where = of_field(field), f"{path}.{key}".lstrip(".")
+        inner = ((where, own), (f"{where}[]", below(own, 0)), (f"{where}.<name>", _entries(own)))
+        for place, shapes in inner:
+            for shape in shapes:
+                if shape.section:
+                    _collect(shape.section, place, found)
+
+
+def _entries(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+    return tuple(
+        inner for shape in shapes if get_origin(shape.type) is dict for inner in shape.below("<name>")
+    )
 
 
 def nullable(shapes: Iterable[Shape]) -> bool:
