@@ -1,0 +1,1 @@
+"""The reading side of the state: the merged view, this router's own knowledge on top, the breakers."""
