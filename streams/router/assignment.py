@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.bus.tail import end_offsets
+from streams.bus.topology import committed_offsets, partition_counts
 from streams.router.partition import Ends, Partition, TaskIds
 from streams.router.takeover import OUTPUTS, Recovery, metadata_of, recover, tails_of
 from streams.router.tracker import OffsetTracker
@@ -99,7 +99,7 @@ class Assignment:
             TopicsMissingError: naming the topics and the cure.
         """
         names = [t.full_name(self._prefix) for t in (TASK_SUBMITTED, TASK_SUBMITTED_BATCH, *OUTPUTS)]
-        counts = {name: len(await self._partitions_of(name)) for name in names}
+        counts = await partition_counts(self._options, names)
         missing = [name for name, count in counts.items() if count == 0]
         if missing:
             message = f"topics are missing: {', '.join(missing)}; create them with `sluice topics apply`"
@@ -110,10 +110,6 @@ class Assignment:
                 f"per-task topics must have the same number of partitions: {each}; see `sluice topics check`"
             )
             raise TopicsMissingError(message)
-
-    async def _partitions_of(self, topic: str) -> set[int]:
-        metadata = await self._admin_call(lambda admin: admin.describe_topics([topic]))
-        return {p["partition"] for t in metadata if t["error_code"] == 0 for p in t["partitions"]}
 
     def take_over(self, wheres: set[TopicPartition], *, on_failure: Callable[[BaseException], None]) -> None:
         """Pause the partitions, learn what their former owners did, then resume them."""
@@ -146,9 +142,7 @@ class Assignment:
         if not wheres:
             self._metrics.partitions.set(0)
             return
-        committed = await self._admin_call(
-            lambda admin: admin.list_consumer_group_offsets(self._group, partitions=sorted(wheres))
-        )
+        committed = await committed_offsets(self._options, self._group, wheres)
         numbers = sorted({where.partition for where in wheres})
         ends = await self._output_ends(numbers)
         wanted = {n: self._tails(n, wheres, committed, ends[n]) for n in numbers}
@@ -216,7 +210,7 @@ class Assignment:
             recovery=recovery,
             recovered_to=max(offsets, default=-1) + 1,
             ids=ids[where.partition],
-            committed=-1 if found is None or found.offset < 0 else found.offset,
+            committed=-1 if found is None else found.offset,
             moved_at=self._clock.monotonic(),
         )
 
@@ -239,14 +233,6 @@ class Assignment:
         return {
             n: {t.name: found[TopicPartition(t.full_name(self._prefix), n)] for t in OUTPUTS} for n in numbers
         }
-
-    async def _admin_call(self, call: Callable[[AIOKafkaAdminClient], Any]) -> Any:  # noqa: ANN401 - what the call returns
-        admin = AIOKafkaAdminClient(**self._options)
-        await admin.start()
-        try:
-            return await call(admin)
-        finally:
-            await admin.close()
 
     # --- lag -----------------------------------------------------------------------------------------
 

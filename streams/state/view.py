@@ -6,8 +6,8 @@ nothing.
 
 How old it is: the tables state `spend|all` of every partition once a second, changed or not. A partition was
 heard when one of its records arrived; the view is as old as its most silent partition. Records that were
-there before it began tell their own time instead. So a view whose tables or whose broker is gone grows old, and one
-in which nothing happens does not.
+there before it began tell their own time instead. So a view whose tables or whose broker is gone grows old,
+and one in which nothing happens does not.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.bus.connection import client_options
+from streams.bus.topology import partition_counts
 from streams.decide.world import World
 from streams.state.overlay import Overlay
 from streams.state.partials import Partials, model_health
 from topics.catalog import STATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from streams.config.settings import Kafka
@@ -78,6 +79,10 @@ class StateView:
             StateTopicMissingError: there is nothing to follow.
             KafkaError: the broker cannot be reached.
         """
+        count = (await partition_counts(self._options, [self.topic]))[self.topic]
+        if count == 0:
+            raise StateTopicMissingError(self.topic)
+        partitions = [TopicPartition(self.topic, number) for number in range(count)]
         consumer = AIOKafkaConsumer(
             **self._options,
             enable_auto_commit=False,
@@ -88,8 +93,6 @@ class StateView:
         await consumer.start()
         self._consumer = consumer
         try:
-            found = consumer.partitions_for_topic(self.topic) or await self._partitions(consumer)
-            partitions = [TopicPartition(self.topic, number) for number in sorted(found)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             await consumer.seek_to_beginning(*partitions)
@@ -164,12 +167,6 @@ class StateView:
             age_s=self.age_s(now),
             health={model: self.model_health(model, now) for model in sorted(models)},
         )
-
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> Iterable[int]:
-        """Ask the broker, once more than the first metadata: it may just have been created."""
-        if self.topic not in await consumer.topics():
-            raise StateTopicMissingError(self.topic)
-        return consumer.partitions_for_topic(self.topic) or ()
 
     async def _follow(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         while True:
