@@ -218,7 +218,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
     try:
         responses = await admin.describe_configs(resources)
     except kafka_errors.KafkaError as error:
-        reason = f"{NOT_COMPARED}: the broker does not describe settings ({type(error).__name__})"
+        reason = f"{NOT_COMPARED}: the broker gave no answer about settings ({type(error).__name__})"
         return dict.fromkeys(names, reason)
     told: dict[str, dict[str, str] | str] = dict.fromkeys(names, f"{NOT_COMPARED}: the broker left it out")
     for response in responses:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_FILE = Path("sluice.yaml")
 REQUEST_TIMEOUT_MS = 15_000
+PIPED_WIDTH = 250
 
 _HOST = r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+)(:[0-9]{1,5})?"
 _BROKERS = re.compile(rf"{_HOST}(\s*,\s*{_HOST})*")
@@ -51,7 +51,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def apply(  # noqa: PLR0913 - one argument per option
+def apply(
     config: ConfigOption = None,
     brokers: BrokersOption = None,
     prefix: PrefixOption = None,
@@ -61,7 +61,7 @@ def apply(  # noqa: PLR0913 - one argument per option
     as_json: JsonOption = False,
 ) -> None:
     """Create the topics that are missing. Deletes and alters nothing; safe to repeat."""
-    from topics import provision  # noqa: PLC0415 - brings aiokafka; keeps `sluice --help` fast
+    from topics import provision
 
     kafka = _kafka(config, brokers=brokers, prefix=prefix, partitions=partitions, replication=replication)
 
@@ -97,7 +97,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the broker's topics with the contract; exit code 1 when something differs."""
-    from topics import provision  # noqa: PLC0415 - brings aiokafka; keeps `sluice --help` fast
+    from topics import provision
 
     kafka = _kafka(config, brokers=brokers, prefix=prefix, partitions=partitions)
     differences = _with_admin(
@@ -131,7 +131,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Show every topic of the contract and whether the broker has it."""
-    from topics import provision  # noqa: PLC0415 - brings aiokafka; keeps `sluice --help` fast
+    from topics import provision
 
     kafka = _kafka(config, brokers=brokers, prefix=prefix, partitions=partitions)
     infos = _with_admin(
@@ -144,7 +144,7 @@ def list_(
 
 
 @app.command()
-def asyncapi(  # noqa: PLR0913 - one argument per option
+def asyncapi(
     config: ConfigOption = None,
     brokers: BrokersOption = None,
     prefix: PrefixOption = None,
@@ -154,7 +154,7 @@ def asyncapi(  # noqa: PLR0913 - one argument per option
     as_json: Annotated[bool, typer.Option("--json/--yaml", help="Format of the document.")] = True,
 ) -> None:
     """Print the AsyncAPI 3.0 document of the topics. Needs no broker."""
-    from topics.asyncapi import document  # noqa: PLC0415 - keeps `sluice --help` fast
+    from topics.asyncapi import document
 
     kafka = _kafka(config, brokers=brokers, prefix=prefix, partitions=partitions, replication=replication)
     found = document(
@@ -166,7 +166,7 @@ def asyncapi(  # noqa: PLR0913 - one argument per option
     if as_json:
         _print_json(found)
     else:
-        import yaml  # noqa: PLC0415 - only needed here
+        import yaml
 
         typer.echo(
             yaml.safe_dump(json.loads(json.dumps(found)), sort_keys=False, allow_unicode=True), nl=False
@@ -175,14 +175,14 @@ def asyncapi(  # noqa: PLR0913 - one argument per option
 
 def _kafka(config: Path | None, **overrides: str | int | None) -> "Kafka":
     """`kafka:` of the configuration with what the command line says instead."""
-    from pydantic import ValidationError  # noqa: PLC0415 - keeps `sluice --help` fast
+    from pydantic import ValidationError
 
-    from streams.config.load import ConfigError, load_settings  # noqa: PLC0415 - likewise
-    from streams.config.settings import Kafka  # noqa: PLC0415 - likewise
+    from streams.config.load import load_settings
+    from streams.config.problems import ConfigError
+    from streams.config.settings import Kafka
 
-    path = config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     try:
-        kafka = load_settings(path, environ=os.environ).kafka
+        kafka = load_settings(config, environ=os.environ).kafka
     except ConfigError as error:
         _fail(str(error), code=2)
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -198,10 +198,10 @@ def _kafka(config: Path | None, **overrides: str | int | None) -> "Kafka":
 
 def _with_admin(kafka: "Kafka", work: "Callable[[AIOKafkaAdminClient], Awaitable[T]]") -> T:
     """What `work` returns when given a started admin client. Ends the command where no broker answers."""
-    from aiokafka.errors import KafkaConnectionError, KafkaError  # noqa: PLC0415 - keeps `sluice --help` fast
+    from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from streams.bus.connection import client_options  # noqa: PLC0415 - likewise
-    from streams.config.secrets import MissingSecretError  # noqa: PLC0415 - likewise
+    from streams.bus.connection import client_options
+    from streams.config.secrets import MissingSecretError
 
     try:
         options = client_options(kafka, os.environ)
@@ -218,9 +218,9 @@ def _with_admin(kafka: "Kafka", work: "Callable[[AIOKafkaAdminClient], Awaitable
 
 
 async def _run(options: Mapping[str, Any], work: "Callable[[AIOKafkaAdminClient], Awaitable[T]]") -> T:
-    import logging  # noqa: PLC0415 - with aiokafka
+    import logging
 
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - keeps `sluice --help` fast
+    from aiokafka.admin import AIOKafkaAdminClient
 
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # this command says it once, itself
     admin = AIOKafkaAdminClient(request_timeout_ms=REQUEST_TIMEOUT_MS, **options)
@@ -232,11 +232,14 @@ async def _run(options: Mapping[str, Any], work: "Callable[[AIOKafkaAdminClient]
 
 
 def _print_table(infos: "list[TopicInfo]") -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps `sluice --help` fast
-    from rich.table import Table  # noqa: PLC0415 - likewise
+    from rich.console import Console
+    from rich.table import Table
 
-    from topics.generate import kept  # noqa: PLC0415 - likewise
+    from topics.generate import kept
 
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)  # nobody wraps lines in a pipe, and names must stay whole
     table = Table(box=None, pad_edge=False)
     for heading in ("topic", "partitions", "kept", "cleanup", "event", "on the broker"):
         table.add_column(heading, overflow="fold")
@@ -249,7 +252,7 @@ def _print_table(infos: "list[TopicInfo]") -> None:
         table.add_row(
             one.name, str(one.partitions), kept(one.retention_s), one.cleanup, " | ".join(one.events), there
         )
-    Console().print(table)
+    console.print(table)
 
 
 def _print_json(value: object) -> None:
