@@ -41,9 +41,8 @@ def answers(data: bytes, *, close: bool = False) -> Callable[[asyncio.StreamWrit
     return answer
 
 
-async def never(_: asyncio.StreamWriter, raw: Raw) -> None:
-    """No answer for as long as the test takes."""
-    await raw.hung_up.wait()
+async def never(_: asyncio.StreamWriter, __: Raw) -> None:
+    """No answer, for as long as the client stays."""
 
 
 @asynccontextmanager
@@ -233,6 +232,7 @@ async def test_a_server_that_trickles_is_cut_off() -> None:
 
     async with raw_server(answer) as raw, calling(raw.port) as caller:
         outcome = await caller.call(a_request(timeout_s=0.3))
+        await asyncio.wait_for(raw.hung_up.wait(), SOON_S)
         assert (outcome.status, outcome.error) == (CallStatus.TIMEOUT, "timeout:total_timeout")
         assert (outcome.retryable, outcome.reached) == (True, True)
         assert 0.25 < outcome.latency_s < 1.5
@@ -241,6 +241,7 @@ async def test_a_server_that_trickles_is_cut_off() -> None:
 async def test_a_silent_server_is_cut_off_at_the_provider_s_limit_and_hung_up_on() -> None:
     async with raw_server(never) as raw, calling(raw.port, timeout_s=0.2) as caller:
         outcome = await caller.call(a_request(timeout_s=60.0))
+        await asyncio.wait_for(raw.hung_up.wait(), SOON_S)
         assert outcome.status is CallStatus.TIMEOUT
         assert outcome.latency_s < 1.5
 
@@ -316,6 +317,7 @@ async def test_a_cancelled_call_hangs_up_and_stays_cancelled() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        await asyncio.wait_for(raw.hung_up.wait(), SOON_S)
 
 
 async def test_a_hundred_calls_at_once_to_a_mixed_server_all_end() -> None:
