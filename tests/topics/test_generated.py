@@ -14,6 +14,8 @@ from topics.catalog import TOPICS
 from topics.generate import BEGIN, END, MarkersMissingError, expected, main, stale, write
 from topics.json_schema import event_schema, event_types, file_name
 
+pytestmark = pytest.mark.contract
+
 ROOT: Final = Path(__file__).parents[2]
 OFFICIAL: Final = Path(__file__).parent / "third_party" / "asyncapi-3.0.0.schema.json"
 

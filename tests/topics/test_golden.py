@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ from topics import events
 from topics.catalog import TOPICS
 from topics.codec import Rejection, decode, decode_task, encode
 from topics.headers import Source, dead_letter_headers, header
-from topics.json_schema import event_schema
+from topics.json_schema import event_schema, event_types
+
+pytestmark = pytest.mark.contract
 
 FOLDER: Final = Path(__file__).parent / "golden"
 DEAD_LETTER: Final = FOLDER / "task.failed.v1.json"
@@ -37,6 +40,12 @@ def test_every_event_type_of_every_topic_has_a_golden_file(topic: Any) -> None:
 
 def test_every_golden_file_has_an_expected_event_and_the_other_way_round() -> None:
     assert sorted(GOLDEN) == FILES
+
+
+@pytest.mark.parametrize("event", event_types(), ids=lambda event: event.__name__)
+def test_every_field_of_an_event_is_in_one_of_its_golden_files(event: type) -> None:
+    files = [orjson.loads(_read(name)) for name in FILES if type(GOLDEN[name]) is event]
+    assert {field.name for field in fields(event)} - {name for file in files for name in file} == set()
 
 
 @pytest.mark.parametrize("name", FILES)
