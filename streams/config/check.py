@@ -65,7 +65,10 @@ class Places:
         return list(dict.fromkeys([*(name for name in written if isinstance(name, str)), *names]))
 
     def problem(self, loc: Loc, message: str, cure: str, severity: Severity = Severity.ERROR) -> Problem:
-        return self.document.problem(self.loc(loc), message, cure, severity)
+        here = self.loc(loc)
+        if isinstance(here[-1], int) and here[:-1] in self.document.scalars:
+            here = here[:-1]  # one value that stands for a list of it
+        return self.document.problem(here, message, cure, severity)
 
 
 def check(

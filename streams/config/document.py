@@ -140,7 +140,7 @@ class _Reader:
             if value is None and inner and not shapes.nullable(inner) and key in shapes.keys(expected):
                 self._document.empty.add(below)  # as if it were not there: the default, or "has no value"
             else:
-                data[key] = value if value is not None or not shapes.keys(inner) else {}
+                data[key] = {} if value is None and _needs_keys(inner) else value
         return data
 
     def _value(self, node: yaml.Node, loc: Loc, expected: tuple[Shape, ...]) -> Any:  # noqa: ANN401 - YAML
@@ -164,7 +164,7 @@ class _Reader:
             inner = shapes.below(expected, index)
             # Below a value that is no list where none belongs pydantic complains about the whole.
             value = self._value(item, below, inner) if inner else None
-            yield {} if value is None and shapes.keys(inner) else value
+            yield {} if value is None and _needs_keys(inner) else value
 
     def _reference(self, node: yaml.Node) -> str | None:
         """What is written for a secret, untouched; the settings refuse all but a reference."""
@@ -254,6 +254,11 @@ class _Reader:
             problem = Problem(problem.file, line, column, problem.key, message, cure)
         self._document.problems.append(problem)
         self._document.broken.add(loc)
+
+
+def _needs_keys(expected: tuple[Shape, ...]) -> bool:
+    """Whether nothing is an empty section here, so that the keys it lacks are named."""
+    return bool(shapes.keys(expected)) and not shapes.nullable(expected)
 
 
 def _position(node: yaml.Node) -> Position:

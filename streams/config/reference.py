@@ -1,6 +1,5 @@
 """Writes the reference of every key into docs/configuration.md.
 
-
 Run `python -m streams.config.reference`; with `--check` it only says whether the file is up to date.
 What it says comes from the settings alone: types, defaults and docstrings.
 """

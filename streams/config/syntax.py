@@ -32,12 +32,12 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "define the anchor above, or put text in quotes",
     ),
     (r"found duplicate anchor", "two anchors have the same name", "rename one"),
-    (r"quoted scalar|end of stream", "a quote or bracket is opened and never closed", "close it"),
+    (r"end of stream|stream end", "a quote or bracket is opened and never closed", "close it"),
     (r"escape", "a backslash in double quotes that begins no known escape", "use single quotes"),
     (r"expected ',' or|expected the node content", "a comma or a bracket is missing", _QUOTE),
     (r"expected <block end>", "the indentation fits none of the lines above", "align it with its neighbours"),
     (r"single document", "a second document begins", "remove the line `---`"),
-    (r"unacceptable character", "a control character", "remove it"),
+    (r"special characters", "a control character", "remove it"),
     (r"tag", "a tag that is not known", "put text that begins with `!` in quotes"),
 )
 
@@ -110,6 +110,8 @@ def _problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
 
 def _place(error: yaml.YAMLError, text: str) -> tuple[int, int]:
     mark = getattr(error, "problem_mark", None)
+    if mark is not None and re.search(r"end of stream|stream end", str(getattr(error, "problem", ""))):
+        mark = getattr(error, "context_mark", None) or mark  # where it was opened
     if mark is not None:
         return mark.line + 1, mark.column + 1
     position = getattr(error, "position", None)
