@@ -1,0 +1,47 @@
+"""An error that ended a command → one sentence with its cure, and the exit code.
+
+1 is failed, 2 is bad usage or bad configuration. Commands that know more say it themselves, before.
+"""
+
+FAILED = 1
+BAD_USAGE = 2
+
+
+def no_broker(brokers: str | None) -> str:
+    """What to say when no broker answers."""
+    where = f" at {brokers}" if brokers else ""
+    return (
+        f"no Kafka broker answers{where}; start one with `sluice broker`, "
+        "or name yours with --brokers or kafka.brokers in sluice.yaml"
+    )
+
+
+def sentence_of(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    from aiokafka.errors import KafkaConnectionError, KafkaError
+
+    from streams.config.problems import ConfigError
+    from streams.config.secrets import MissingSecretError
+    from streams.registry import UnpricedModelError
+
+    match error:
+        case ConfigError():
+            return str(error), BAD_USAGE
+        case MissingSecretError() | UnpricedModelError():
+            return _sentence(error), BAD_USAGE
+        case KafkaConnectionError():
+            return no_broker(None), FAILED
+        case KafkaError():
+            return f"the broker refused: {_sentence(error)}; check kafka.security and the broker's log", FAILED
+        case OSError() if error.filename is not None:
+            return f"{error.filename}: {error.strerror}", FAILED
+        case _:
+            return (
+                f"unexpected {type(error).__name__}: {_sentence(error)}; "
+                "SLUICE_DEBUG=1 shows where it comes from",
+                FAILED,
+            )
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
