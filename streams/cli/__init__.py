@@ -23,7 +23,12 @@ SET_UP = "Set up"
 
 class _Commands(LazyGroup):
     entries = (
-        Entry("demo", "streams.cli.demo", "See it all at once: a broker, simulated providers, real tasks.", START),
+        Entry(
+            "demo",
+            "streams.cli.demo",
+            "See it all at once: a broker, simulated providers, real tasks.",
+            START,
+        ),
         Entry("up", "streams.cli.up", "Run everything in one process, until stopped.", START),
         Entry("worker", "streams.cli.worker", "Run one role: a router, or the tables.", START),
         Entry("broker", "streams.cli.broker", "Run a Kafka broker on this machine.", START),

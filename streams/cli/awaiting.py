@@ -121,7 +121,14 @@ def _take_result(record: Any, awaited: Awaited, tally: Tally, console: Console, 
         console.print(result_block(result, console.width), markup=False, soft_wrap=True)
 
 
-def _take_dead_letter(record: Any, awaited: Awaited, tally: Tally, console: Console, *, as_json: bool) -> None:  # noqa: ANN401 - aiokafka
+def _take_dead_letter(
+    record: Any,  # noqa: ANN401 - aiokafka
+    awaited: Awaited,
+    tally: Tally,
+    console: Console,
+    *,
+    as_json: bool,
+) -> None:
     source = header(record.headers, SOURCE_HEADER)
     task_id = (record.key or b"").decode(errors="replace")
     if not awaited.settle(source, task_id):

@@ -58,7 +58,13 @@ class DeadLetter:
         except ValueError:
             source = None
         return cls(
-            record.partition, record.offset, record.timestamp / 1000, record.key, record.value, headers, source
+            record.partition,
+            record.offset,
+            record.timestamp / 1000,
+            record.key,
+            record.value,
+            headers,
+            source,
         )
 
     @property

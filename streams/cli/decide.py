@@ -28,7 +28,9 @@ def decide(
     now: NowOption = None,
     seed: SeedOption = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines; the only format, and the default.")] = True,  # noqa: ARG001 - every command that prints data takes it
+    as_json: Annotated[  # noqa: ARG001 - every command that prints data takes it
+        bool, typer.Option("--json", help="JSON Lines; the only format, and the default.")
+    ] = True,
 ) -> None:
     """Decide on the tasks of a file and print the decision records, as JSON Lines.
 
@@ -66,7 +68,10 @@ def moment(text: str | None) -> float:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        fail(f"--now {text}: give seconds since the epoch, or a time with its zone like 2025-06-01T12:00:00Z", code=2)
+        fail(
+            f"--now {text}: give seconds since the epoch, or a time with its zone like 2025-06-01T12:00:00Z",
+            code=2,
+        )
     return at.timestamp()
 
 

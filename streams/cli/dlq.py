@@ -203,6 +203,8 @@ def _print_letter(letter: "DeadLetter", max_bytes: int) -> None:
     cut = f", the first {max_bytes:,}" if size > max_bytes else ""
     part: Any = letter.value[:max_bytes]
     text = as_text(letter.value)
-    console.print(f"value      {size:,} bytes{cut}" + ("" if text is not None else ", not UTF-8"), markup=False)
+    console.print(
+        f"value      {size:,} bytes{cut}" + ("" if text is not None else ", not UTF-8"), markup=False
+    )
     shown = hex_dump(part) if text is None else safe(part.decode(errors="ignore"))
     console.print(f"\n{shown}", markup=False, soft_wrap=True)

@@ -32,15 +32,15 @@ def sentence_of(error: Exception) -> tuple[str, int]:
         case KafkaConnectionError():
             return no_broker(None), FAILED
         case KafkaError():
-            return f"the broker refused: {_sentence(error)}; check kafka.security and the broker's log", FAILED
+            return (
+                f"the broker refused: {_sentence(error)}; check kafka.security and the broker's log",
+                FAILED,
+            )
         case OSError() if error.filename is not None:
             return f"{error.filename}: {error.strerror}", FAILED
         case _:
-            return (
-                f"unexpected {type(error).__name__}: {_sentence(error)}; "
-                "SLUICE_DEBUG=1 shows where it comes from",
-                FAILED,
-            )
+            what = f"unexpected {type(error).__name__}: {_sentence(error)}"
+            return f"{what}; SLUICE_DEBUG=1 shows where it comes from", FAILED
 
 
 def _sentence(error: Exception) -> str:

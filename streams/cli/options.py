@@ -99,7 +99,8 @@ def load(
         require_models: it is an error when there are no models.
         otherwise: a file to fall back on.
     """
-    from streams.config.load import DEFAULT_FILE, ConfigError, load_settings
+    from streams.config.load import DEFAULT_FILE, load_settings
+    from streams.config.problems import ConfigError
 
     path = config
     if path is None and otherwise is not None and not DEFAULT_FILE.is_file():

@@ -41,7 +41,10 @@ def results(
         bool, typer.Option("--follow", "-f", help="Wait for results that come, until Ctrl-C or --limit.")
     ] = False,
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="With --follow: first those that are there. --task implies it.")
+        bool,
+        typer.Option(
+            "--from-beginning", help="With --follow: first those that are there. --task implies it."
+        ),
     ] = False,
     as_json: JsonLinesOption = False,
 ) -> None:

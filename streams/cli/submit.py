@@ -50,9 +50,13 @@ def submit(
         float, typer.Option(min=0.0, help="Longest to wait: for the broker to take them, then for results.")
     ] = 120.0,
     *,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Show each result as it comes; exit code 1 if any failed.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Show each result as it comes; exit code 1 if any failed.")
+    ] = False,
     batch: Annotated[bool, typer.Option("--batch", help="These tasks can wait.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Send lines that are no valid tasks as well.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send lines that are no valid tasks as well.")
+    ] = False,
     as_json: JsonLinesOption = False,
 ) -> None:
     """Send the tasks of a file. With --wait their results come out, with --json as JSON Lines."""
@@ -64,7 +68,10 @@ def submit(
         more = [f"… and {len(wrong) - SHOWN_COMPLAINTS} more"] if len(wrong) > SHOWN_COMPLAINTS else []
         said = "\n".join([*wrong[:SHOWN_COMPLAINTS], *more])
         if not force:
-            fail(f"{said}\nnothing was sent; correct these lines, or send them as they are with --force", code=2)
+            fail(
+                f"{said}\nnothing was sent; correct these lines, or send them as they are with --force",
+                code=2,
+            )
         note(said)
     if not lines:
         note(f"no tasks in {file}")
@@ -84,24 +91,18 @@ def prepare(line: "Line") -> Prepared:
 
     import orjson
 
-    from topics.codec import Rejection
-
-    if not isinstance(line.task, Rejection) and line.task.task_id is not None:
-        return Prepared(line, line.task.task_id, line.value)
     fresh = str(uuid4())
     try:
         parsed = orjson.loads(line.value)
     except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):  # sent by force; the id is its key alone
         return Prepared(line, fresh, line.value)
-    if not isinstance(parsed, dict):
-        return Prepared(line, fresh, line.value)
-    if "task_id" in parsed:
-        known = parsed["task_id"]
-        if isinstance(known, str):  # in a task that is otherwise not valid
-            return Prepared(line, known or fresh, line.value)
-        if known is not None:
-            return Prepared(line, fresh, line.value)
+    given = parsed.get("task_id", fresh)
+    if given is None:
         return Prepared(line, fresh, orjson.dumps(parsed | {"task_id": fresh}))
+    if "task_id" in parsed:
+        return Prepared(line, given if isinstance(given, str) and given else fresh, line.value)
     inside = line.value.strip()[1:].lstrip()
     comma = b"" if inside == b"}" else b", "
     return Prepared(line, fresh, b'{"task_id": "' + fresh.encode() + b'"' + comma + inside)
@@ -129,7 +130,7 @@ async def _submit(
     return 0
 
 
-async def _send(  # noqa: PLR0917 - what, where to, until when
+async def _send(
     bus: Bus, name: str, partitions: int, event_type: str, prepared: Sequence[Prepared], timeout_s: float
 ) -> "list[Source]":
     """Send all, in order; their places. Ends the command where the broker takes them not all."""
