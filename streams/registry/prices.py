@@ -35,8 +35,8 @@ def catalogue_version() -> str:
 def catalogue_prices(provider: str, model: str, *, at: datetime | None = None) -> Prices | None:
     """List prices of a model in USD per million tokens; None where the catalogue knows none.
 
-    The provider's name is what sluice.yaml calls it, so it may mean nothing to the catalogue: then the name of
-    the model alone decides. One price stands for all calls, so what varies with the call is simplified: of
+    The provider's name is what sluice.yaml calls it, so it may mean nothing to the catalogue: then the name
+    of the model alone decides. One price stands for all calls, so what varies with the call is simplified: of
     prices that rise with the length of the prompt it is the base tier; of prices that depend on the hour, the
     dearest, so that a budget is never overspent for believing in a discount. A price with a first day counts
     from that day (UTC) on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -206,6 +207,7 @@ _WHENS = st.builds(When, type=_WORDS, tags=_WORDS, words=_SPANS, any=_NESTED, no
 _TASKS = st.tuples(st.sampled_from("abcd"), st.lists(st.sampled_from("abcd"), max_size=2), st.integers(0, 4))
 
 
+@hypothesis.settings(deadline=None)
 @given(_WHENS, _WHENS, st.lists(_TASKS, min_size=20, max_size=20))
 def test_what_is_called_unreachable_is(
     narrow: When, wide: When, tasks: list[tuple[str, list[str], int]]

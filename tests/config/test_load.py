@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 from hypothesis import given
@@ -434,11 +435,13 @@ def _only_config_errors(text: str) -> None:
         assert "Input should" not in said
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_settings_or_a_configuration_error(text: str) -> None:
     _only_config_errors(text)
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(alphabet="abk:- \n\t{}[]&*!<>|'\"#%@`,?${}0.", max_size=120))
 def test_any_text_of_yaml_characters_is_settings_or_a_configuration_error(text: str) -> None:
     _only_config_errors(text)
@@ -461,6 +464,7 @@ _DATA = st.recursive(
 )
 
 
+@hypothesis.settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(_KEYS), _DATA, max_size=6))
 def test_any_data_is_settings_or_a_configuration_error(data: dict[str, object]) -> None:
     _only_config_errors(yaml.safe_dump(data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from fractions import Fraction
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +84,7 @@ _PRICE = st.decimals(0, 10_000, places=4).map(float)
 _TOKENS = st.integers(0, 10_000_000)
 
 
+@hypothesis.settings(deadline=None)
 @given(st.tuples(_PRICE, _PRICE, _PRICE), st.tuples(_TOKENS, _TOKENS, _TOKENS))
 def test_a_cost_is_within_half_a_nano_dollar_of_the_exact_one(
     each: tuple[float, float, float], tokens: tuple[int, int, int]
