@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
 
-from streams.bus.producer import Outgoing, Publisher
+from streams.bus.producer import Outgoing
 from streams.bus.topology import partition_counts
 from streams.cli.records import in_time_order, newest, record_at, scan
 from streams.cli.rendering import as_text
+from streams.cli.sending import publisher_of
 from topics.catalog import TASK_FAILED
 from topics.headers import SOURCE_HEADER, Source, header
 
@@ -158,15 +159,24 @@ async def all_of(bus: Bus, limit: int | None) -> list[DeadLetter]:
     return [DeadLetter.of(r) for r in in_time_order([record async for record in scan(bus, TASK_FAILED)])]
 
 
+def names_one(which: str) -> bool:
+    """Whether it is a position or a source."""
+    try:
+        return _POSITION.fullmatch(which) is not None or bool(Source.parse(which).topic)
+    except ValueError:
+        return False
+
+
 async def find(bus: Bus, which: str) -> DeadLetter | None:
-    """The one at a position, or the newest of the record with that source."""
+    """The one at a position, or the newest of the record with that source; None where there is none.
+
+    Raises:
+        ValueError: it is neither; see `names_one`.
+    """
     if (position := _POSITION.fullmatch(which)) is not None:
         record = await record_at(bus, TASK_FAILED, int(position[1]), int(position[2]))
         return None if record is None else DeadLetter.of(record)
-    try:
-        source = Source.parse(which)
-    except ValueError:
-        return None
+    source = Source.parse(which)
     # A dead letter lies in the partition of the record it was; elsewhere only what another program wrote.
     found = [one async for one in _of_source(bus, source, {source.partition})]
     found = found or [one async for one in _of_source(bus, source, None)]
@@ -197,7 +207,7 @@ async def resend(bus: Bus, letters: Sequence[DeadLetter], *, dry_run: bool) -> A
             ready.append((letter, letter.source))
     if not ready:
         return
-    async with Publisher(bus.options, idempotent=bus.kafka.idempotence) as publisher:
+    async with publisher_of(bus) as publisher:
         for letter, source in ready:
             record = Outgoing(
                 source.topic, source.partition, letter.key, letter.value, letter.original_headers

@@ -71,6 +71,7 @@ def show(
     """Show one dead letter: why it is one, its headers and its original bytes."""
     from streams.cli.dead_letters import find
 
+    _must_name(which)
     kafka = load(config, brokers=brokers, prefix=prefix).kafka
     letter = on_bus(kafka, lambda bus: find(bus, which))
     if letter is None:
@@ -101,9 +102,18 @@ def replay(
     """
     if bool(which) == every:
         fail("say which dead letters to send again, or --all for all of them", code=2)
+    for one in which or ():
+        _must_name(one)
     kafka = load(config, brokers=brokers, prefix=prefix).kafka
     code = on_bus(kafka, lambda bus: _replay(bus, which or (), dry_run=dry_run, as_json=as_json))
     raise typer.Exit(code)
+
+
+def _must_name(which: str) -> None:
+    from streams.cli.dead_letters import names_one
+
+    if not names_one(which):
+        fail(f"{which} names no dead letter; give {WHICH}", code=2)
 
 
 async def _replay(bus: Bus, which: Sequence[str], *, dry_run: bool, as_json: bool) -> int:

@@ -181,4 +181,5 @@ def _quiet() -> None:
 
     configure_logs(level="WARNING")
     if not os.environ.get("SLUICE_DEBUG"):
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
+        for library in ("aiokafka", "asyncio"):
+            logging.getLogger(library).setLevel(logging.CRITICAL + 1)

@@ -53,7 +53,7 @@ def saving(cost_usd: float, baseline_usd: float) -> str:
     if baseline_usd <= 0:
         return ""
     share = 1 - cost_usd / baseline_usd
-    return f"{share:.0%} less" if share >= 0 else f"{-share:.0%} more"
+    return f"{share:.1%} less" if share >= 0 else f"{-share:.1%} more"
 
 
 def safe(text: str) -> str:

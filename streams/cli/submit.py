@@ -54,6 +54,9 @@ def submit(
         bool, typer.Option("--wait", "-w", help="Show each result as it comes; exit code 1 if any failed.")
     ] = False,
     batch: Annotated[bool, typer.Option("--batch", help="These tasks can wait.")] = False,
+    new_ids: Annotated[
+        bool, typer.Option("--new-ids", help="Give every task a fresh id, so that a file can be sent again.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Send lines that are no valid tasks as well.")
     ] = False,
@@ -64,7 +67,7 @@ def submit(
 
     kafka = load(config, brokers=brokers, prefix=prefix).kafka
     lines = read_lines_or_fail(file)
-    if wrong := complaints(lines):
+    if wrong := [*complaints(lines), *([] if new_ids else repeated_ids(lines))]:
         more = [f"… and {len(wrong) - SHOWN_COMPLAINTS} more"] if len(wrong) > SHOWN_COMPLAINTS else []
         said = "\n".join([*wrong[:SHOWN_COMPLAINTS], *more])
         if not force:
@@ -76,7 +79,7 @@ def submit(
     if not lines:
         note(f"no tasks in {file}")
         return
-    prepared = [prepare(line) for line in lines]
+    prepared = [prepare(line, new_id=new_ids) for line in lines]
     raise typer.Exit(
         on_bus(
             kafka,
@@ -85,8 +88,23 @@ def submit(
     )
 
 
-def prepare(line: "Line") -> Prepared:
-    """A line with an id: its own, or a fresh one that is put in front of its other keys."""
+def repeated_ids(lines: Sequence["Line"]) -> list[str]:
+    """Lines whose task id an earlier line has: their tasks would be refused as duplicates."""
+    first: dict[str, int] = {}
+    found: list[str] = []
+    for line in lines:
+        task_id = getattr(line.task, "task_id", None)
+        if task_id is not None and first.setdefault(task_id, line.number) != line.number:
+            where = f"line {first[task_id]}"
+            found.append(f"{line.file}:{line.number}: {where} has the same task_id; give every task its own")
+    return found
+
+
+def prepare(line: "Line", *, new_id: bool = False) -> Prepared:
+    """A line with an id: its own, or a fresh one that is put in front of its other keys.
+
+    With `new_id` the fresh one stands in for its own.
+    """
     from uuid import uuid4
 
     import orjson
@@ -99,7 +117,7 @@ def prepare(line: "Line") -> Prepared:
     if not isinstance(parsed, dict):  # sent by force; the id is its key alone
         return Prepared(line, fresh, line.value)
     given = parsed.get("task_id", fresh)
-    if given is None:
+    if given is None or (new_id and "task_id" in parsed):
         return Prepared(line, fresh, orjson.dumps(parsed | {"task_id": fresh}))
     if "task_id" in parsed:
         return Prepared(line, given if isinstance(given, str) and given else fresh, line.value)
@@ -139,7 +157,8 @@ async def _send(
     from aiokafka.errors import MessageSizeTooLargeError
     from aiokafka.partitioner import DefaultPartitioner
 
-    from streams.bus.producer import Outgoing, Publisher
+    from streams.bus.producer import Outgoing
+    from streams.cli.sending import publisher_of
     from topics.headers import Source, event_headers
 
     partitioner, every = DefaultPartitioner(), list(range(partitions))
@@ -148,7 +167,7 @@ async def _send(
     try:
         async with (
             asyncio.timeout(timeout_s),
-            Publisher(bus.options, idempotent=bus.kafka.idempotence) as publisher,
+            publisher_of(bus) as publisher,
         ):
             for one in prepared:
                 key = one.task_id.encode()
@@ -165,7 +184,7 @@ async def _send(
     except TimeoutError:
         fail(
             f"the broker at {bus.kafka.brokers} took {len(sent)} of {len(prepared)} tasks in {timeout_s:g} s; "
-            "the others may or may not arrive. If it is not Apache Kafka, set kafka.idempotence: false"
+            "the others may or may not arrive"
         )
     return sent
 
