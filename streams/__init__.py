@@ -1,1 +1,1 @@
-"""Sluice itself: everything that runs. What is on the wire is in `topics`."""
+"""Sluice: a model router that lives on Kafka. One package per concept; docs/design.md has the map."""

@@ -73,6 +73,8 @@ class Publisher:
 
     async def send(self, record: Outgoing) -> asyncio.Future[Any]:
         """Hand a record over, in order; the future is its acknowledgement (with `.offset`)."""
+        if record.key is None and record.value is None:
+            return await self._send_empty(record)
         future: asyncio.Future[Any] = await self._producer.send(
             record.topic,
             value=record.value,
@@ -80,6 +82,15 @@ class Publisher:
             partition=record.partition,
             timestamp_ms=record.timestamp_ms,
             headers=record.headers,
+        )
+        return future
+
+    async def _send_empty(self, record: Outgoing) -> asyncio.Future[Any]:
+        """A record with neither key nor value, which Kafka takes and aiokafka's `send` does not."""
+        batch = self._producer.create_batch()
+        batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.headers)
+        future: asyncio.Future[Any] = await self._producer.send_batch(
+            batch, record.topic, partition=record.partition
         )
         return future
 

@@ -1,31 +1,46 @@
-"""`sluice worker router`: one router, until SIGTERM or SIGINT."""
+"""`sluice worker router`: one router, until SIGTERM or SIGINT.
 
-from pathlib import Path
+Exit code 0 when drained, 1 when it could not start or the bus failed, 2 for bad usage or configuration.
+"""
+
 from typing import Annotated
 
 import typer
 
+from streams.cli.options import BrokersOption, ConfigOption, PrefixOption, kafka_of, settings_of
+
 
 def router(
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="sluice.yaml")] = None,
-    brokers: Annotated[str | None, typer.Option(help="Bootstrap servers, instead of the file's.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Prefix of the topics, instead of the file's.")] = None,
+    config: ConfigOption = None,
+    brokers: BrokersOption = None,
+    prefix: PrefixOption = None,
     http_port: Annotated[
-        int | None, typer.Option(help="Port of /healthz, /readyz, /metrics; 0: any.")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port of /healthz, /readyz and /metrics, 0 for any; instead of the file's."
+        ),
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option(help="Stable name of this router, instead of router.instance.")
     ] = None,
     decide_only: Annotated[
-        bool | None, typer.Option("--decide-only", help="Publish decisions, leave calls to others.")
+        bool | None, typer.Option("--decide-only", help="Publish decisions and leave the calling to others.")
     ] = None,
 ) -> None:
-    """Read tasks, decide, call, check, publish."""
-    import asyncio
+    """Read tasks, decide, call, check and publish, until stopped."""
     import os
 
-    from streams.cli.options import load
     from streams.observability.logs import configure_logs
-    from streams.router.run import run_router
+    from streams.router.run import run
 
-    changes = {"router": {"http_port": http_port, "decide_only": decide_only}}
-    settings = load(config, brokers=brokers, prefix=prefix, changes=changes, require_models=True)
+    given = {"http_port": http_port, "instance": instance, "decide_only": decide_only}
+    settings = settings_of(config, require_models=True)
+    changes = {name: value for name, value in given.items() if value is not None}
+    settings = settings.model_copy(
+        update={
+            "kafka": kafka_of(config, brokers=brokers, prefix=prefix),
+            "router": settings.router.model_copy(update=changes),
+        }
+    )
     configure_logs()
-    asyncio.run(run_router(settings, os.environ))
+    run(settings, os.environ)

@@ -37,6 +37,7 @@ class Places:
         return found
 
     def line(self, loc: Loc) -> int:
+        """Line in the file."""
         return self.document.positions[self.document.resolve(self.loc(loc))].line
 
     def written(self, loc: Loc) -> bool:
@@ -65,6 +66,7 @@ class Places:
         return list(dict.fromkeys([*(name for name in written if isinstance(name, str)), *names]))
 
     def problem(self, loc: Loc, message: str, cure: str, severity: Severity = Severity.ERROR) -> Problem:
+        """A problem at that place."""
         here = self.loc(loc)
         if isinstance(here[-1], int) and here[:-1] in self.document.scalars:
             here = here[:-1]  # one value that stands for a list of it
@@ -140,7 +142,7 @@ def _models(settings: Settings, at: Places) -> Iterator[Problem]:
 
 
 def _priced(model: Model) -> bool:
-    from streams.registry.prices import catalogue_prices  # noqa: PLC0415 - 0.2 s, only where prices are not given
+    from streams.config.price_catalogue import catalogue_prices  # noqa: PLC0415 - 0.2 s, only where prices are not given
 
     return catalogue_prices(model.provider, model.model or model.name) is not None
 

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from topics.codec import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from prometheus_client import CollectorRegistry
@@ -41,8 +41,8 @@ class ProbeServer:
         self.port = port
         self._metrics = metrics
         app = web.Application()
-        app.router.add_get("/healthz", lambda _: _answer(health()))
-        app.router.add_get("/readyz", lambda _: _answer(ready()))
+        app.router.add_get("/healthz", _probe(health))
+        app.router.add_get("/readyz", _probe(ready))
         app.router.add_get("/metrics", self._serve_metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
 
@@ -70,6 +70,10 @@ class ProbeServer:
         )
 
 
-async def _answer(verdict: Verdict) -> web.Response:
-    body = encode({"status": "ok" if verdict.ok else "failing", **verdict.details})
-    return web.Response(body=body, status=200 if verdict.ok else 503, content_type="application/json")
+def _probe(judge: Callable[[], Verdict]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_request: web.Request) -> web.Response:
+        verdict = judge()
+        body = encode({"status": "ok" if verdict.ok else "failing", **verdict.details})
+        return web.Response(body=body, status=200 if verdict.ok else 503, content_type="application/json")
+
+    return answer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streams.config.price_catalogue import catalogue_prices, catalogue_version
 from streams.config.settings import Model, Prices, Provider, Tier
-from streams.registry.prices import catalogue_prices, catalogue_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

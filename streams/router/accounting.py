@@ -107,8 +107,15 @@ def ended_call(
     )
 
 
-def lost_call(job: Job, attempt: Attempt, model: RegisteredModel, *, now: float) -> CallCompleted:
-    """A call that may have been in flight when its router died: spent at the decision's reservation."""
+def lost_call(job: Job, attempt: Attempt, model: RegisteredModel | None, *, now: float) -> CallCompleted:
+    """A call that may have been in flight when its router died: spent at the decision's reservation.
+
+    Args:
+        job: the task and the former owner's decision.
+        attempt: the call.
+        model: its model; None where the registry no longer has it.
+        now: seconds since the epoch.
+    """
     call_id = call_id_of(job.decision.task_id, attempt.step, attempt.attempt)
     reserved = round(job.decision.reserved_usd * NUSD_PER_USD)
     features = job.decision.features
@@ -118,8 +125,8 @@ def lost_call(job: Job, attempt: Attempt, model: RegisteredModel, *, now: float)
         task_id=job.decision.task_id,
         source=job.decision.source,
         decision_id=job.decision.decision_id,
-        model=model.name,
-        provider=model.provider,
+        model=job.decision.plan.steps[attempt.step].model,
+        provider="unknown" if model is None else model.provider,
         step=attempt.step,
         attempt=attempt.attempt,
         status=CallStatus.OUTCOME_UNKNOWN,
@@ -133,9 +140,9 @@ def lost_call(job: Job, attempt: Attempt, model: RegisteredModel, *, now: float)
         tenant=features.tenant,
         type=features.type,
         tags=features.tags,
-        tier=model.tier.value,
+        tier="unknown" if model is None else model.tier.value,
         error="outcome_unknown:router_lost",
-        price_source=model.price_source,
+        price_source=None if model is None else model.price_source,
     )
 
 
@@ -156,7 +163,7 @@ def finished(job: Job, history: History, end: Finish, *, now: float, tier: str |
 
 def refused(job: Job, history: History, code: str, message: str, *, now: float) -> TaskCompleted:
     """The result of a task that gets no answer, for a reason of our own."""
-    retryable = code == "no_eligible_model"
+    retryable = code in {"no_eligible_model", "model_gone"}
     return _result(job, history, now=now, failure=Failure(code, message, retryable))
 
 

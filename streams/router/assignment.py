@@ -125,18 +125,15 @@ class Assignment:
         self._taking_over.add_done_callback(ended)
 
     def release(self, wheres: Iterable[TopicPartition]) -> list[Partition]:
-        """Stop intake of partitions that are being revoked; they stay known until forgotten."""
+        """Stop intake of partitions that are being revoked, and hand them over to be drained."""
         if self._taking_over is not None:
             self._taking_over.cancel()
-        leaving = [self.partitions[where] for where in wheres if where in self.partitions]
-        self._metrics.partitions.set(len(self.partitions) - len(leaving))
-        return leaving
-
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """Their drain is over."""
-        for partition in partitions:
-            self.partitions.pop(partition.where, None)
+        leaving = [self.partitions.pop(where) for where in wheres if where in self.partitions]
+        for partition in leaving:
+            partition.leaving = True
             self._paused.discard(partition.where)
+        self._metrics.partitions.set(len(self.partitions))
+        return leaving
 
     async def _take_over(self, wheres: set[TopicPartition]) -> None:
         if not wheres:
@@ -151,6 +148,10 @@ class Assignment:
         )
         shared = {n: Ends(dict(recoveries[n].ends)) for n in numbers}
         ids = {n: TaskIds() for n in numbers}
+        for n in numbers:
+            for source, task_id in recoveries[n].finished.items():
+                if task_id:
+                    ids[n].add(task_id, source)
         taken = [
             await self._owned(where, committed, recoveries[where.partition], shared[where.partition], ids)
             for where in sorted(wheres)
@@ -223,9 +224,10 @@ class Assignment:
         }
         if first:
             await self._consumer.commit(first)
+            now = self._clock.monotonic()
             for partition in taken:
                 if partition.where in first:
-                    partition.committed = first[partition.where].offset
+                    partition.was_committed(partition.tracker.position, partition.tails(), now)
 
     async def _output_ends(self, numbers: Iterable[int]) -> dict[int, dict[str, int]]:
         wheres = [TopicPartition(topic.full_name(self._prefix), n) for topic in OUTPUTS for n in numbers]

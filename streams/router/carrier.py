@@ -134,10 +134,10 @@ class Carrier:
         self._metrics.resumed.inc()
         if job.decision.plan.steps and (lost := history.lost()) is not None:
             model = job.decision.plan.steps[lost.step].model
-            if model in self._registry.index:
-                call = lost_call(job, lost, self._registry[model], now=self._clock.time())
-                await self._publish_call(partition, incoming, call)
-                history.calls.append(call)
+            known = self._registry[model] if model in self._registry.index else None
+            call = lost_call(job, lost, known, now=self._clock.time())
+            await self._publish_call(partition, incoming, call)
+            history.calls.append(call)
         await self._guarded(partition, incoming, job, history)
 
     async def _guarded(self, partition: Partition, incoming: Incoming, job: Job, history: History) -> None:
@@ -148,8 +148,7 @@ class Carrier:
             raise
         except Exception as error:
             log.exception("task.defect", source=str(incoming.source), error=type(error).__name__)
-            message = f"a defect in Sluice ({type(error).__name__}); the log has more, and `sluice dlq replay` retries"
-            await self.reject(partition, incoming, Rejection(Stage.MEANING, "InternalError", message))
+            await self.reject(partition, incoming, defect(error))
             return
         await self._publish_result(partition, incoming, result, last_call)
 
@@ -161,6 +160,11 @@ class Carrier:
         if decision.failure_code is not None:
             now = self._clock.time()
             return refused(job, history, decision.failure_code, decision.reason, now=now), None
+        if gone := [step.model for step in decision.plan.steps if step.model not in self._registry.index]:
+            reason = (
+                f"its plan names models that are no longer configured ({', '.join(gone)}); submit it again"
+            )
+            return refused(job, history, "model_gone", reason, now=self._clock.time()), None
         while True:
             move = history.following(
                 seconds_left=self._seconds_left(job),
@@ -286,6 +290,14 @@ class Carrier:
 def _chance(call_id: str) -> float:
     """Uniform in [0, 1), the same for the same call."""
     return int.from_bytes(blake2b(call_id.encode(), digest_size=7).digest()) / 2**56
+
+
+def defect(error: Exception) -> Rejection:
+    """What a dead letter says when the fault is ours."""
+    message = (
+        f"a defect in Sluice ({type(error).__name__}); the log has more, and `sluice dlq replay` tries again"
+    )
+    return Rejection(Stage.MEANING, "InternalError", message)
 
 
 def _too_large() -> Failure:

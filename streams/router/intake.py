@@ -12,6 +12,7 @@ import structlog
 
 from streams.decide import Submission, decide
 from streams.router.accounting import Job
+from streams.router.carrier import defect
 from streams.router.outputs import Incoming
 from topics.codec import Rejection, Stage, decode_task
 from topics.headers import TRACE_HEADER, Source, header, task_id_of
@@ -107,13 +108,26 @@ class Intake:
         now = self._clock.time()
         world = self._knowledge.world(now)
         began = self._clock.perf_counter()
-        decisions = decide([item for _, item in fresh], policy=self._policy, world=world, now=now)
+        try:
+            decisions = decide([item for _, item in fresh], policy=self._policy, world=world, now=now)
+        except Exception as error:  # noqa: BLE001 - one task that shows a defect must not stop the others
+            return await self._isolate(partition, fresh, error)
         each_s = (self._clock.perf_counter() - began) / len(fresh)
         work: list[Work] = []
         for (incoming, submission), decision in zip(fresh, decisions, strict=True):
             self._metrics.decide_seconds.observe(each_s)
             work.append(await self._start(partition, incoming, submission, decision, each_s))
         return work
+
+    async def _isolate(
+        self, partition: Partition, fresh: Sequence[tuple[Incoming, Submission]], error: Exception
+    ) -> list[Work]:
+        """A defect of ours in deciding: find the task that shows it, and let the others go on."""
+        if len(fresh) > 1:
+            return [work for one in fresh for work in await self._decide(partition, [one])]
+        incoming, _ = fresh[0]
+        log.error("decide.defect", source=str(incoming.source), error=type(error).__name__, exc_info=error)
+        return [self._carrier.reject(partition, incoming, defect(error))]
 
     async def _start(
         self,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from streams.router.takeover import Recovery
     from streams.router.tracker import OffsetTracker
 
+TAILS_REFRESH_S = 10.0
+"""A partition without tasks names fresh tails this often, so that a take-over has little to read."""
 REMEMBERED_IDS = 10_000
 """Task ids remembered per partition to recognise a task that was submitted twice."""
 
@@ -73,9 +75,27 @@ class Partition:
     """Offset after the last task found in the recovered tails: up to here commits keep the old tails."""
     ids: TaskIds
     running: set[asyncio.Task[None]] = field(default_factory=set)
+    leaving: bool = False
+    """Being revoked: nothing new is started."""
     committed: int = -1
+    committed_tails: Mapping[str, int] = field(default_factory=dict)
+    """What the last commit named."""
+    committed_at: float = 0.0
+    """When that was; monotonic seconds."""
     moved_at: float = 0.0
     """When the committed position last moved, or lag began; monotonic seconds."""
+
+    def needs_commit(self, now: float) -> bool:
+        """The position moved; or it stands, and the tails that its commit names have become long."""
+        if self.tracker.position > self.committed:
+            return True
+        return now - self.committed_at > TAILS_REFRESH_S and self.tails() != self.committed_tails
+
+    def was_committed(self, position: int, tails: Mapping[str, int], now: float) -> None:
+        """Kafka has it."""
+        if position > self.committed:
+            self.moved_at = now
+        self.committed, self.committed_tails, self.committed_at = position, tails, now
 
     def tails(self) -> Mapping[str, int]:
         """What a commit now must name: where events of uncommitted tasks lie at the earliest."""

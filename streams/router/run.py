@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING
 from streams.router.service import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.config.settings import Settings
+
+
+def run(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run one router on an event loop of its own (uvloop where there is one)."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run_router(settings, environ))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def run_router(settings: Settings, environ: Mapping[str, str]) -> None:

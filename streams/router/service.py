@@ -252,6 +252,9 @@ class Router:
                 continue  # revoked while the records were on their way
             self.phase = Phase.RUNNING
             for work in await self._intake.take(partition, records):
+                if partition.leaving:
+                    work.close()  # revoked while deciding: it is somebody else's now
+                    continue
                 task = asyncio.create_task(work)
                 partition.running.add(task)
                 task.add_done_callback(partial(self._task_ended, partition))
@@ -281,25 +284,21 @@ class Router:
             self.metrics.state_age.set(self._knowledge.age_s(self._clock.time()) or 0.0)
 
     async def _commit(self, partitions: Iterable[Partition]) -> None:
-        due = {
-            p.where: OffsetAndMetadata(p.tracker.position, metadata_of(p.tails()))
-            for p in partitions
-            if p.tracker.position > p.committed
-        }
+        now = self._clock.monotonic()
+        due = [(p, p.tracker.position, p.tails()) for p in partitions if p.needs_commit(now)]
         if not due:
             return
         try:
-            await self._consumer.commit(due)
+            await self._consumer.commit(
+                {p.where: OffsetAndMetadata(position, metadata_of(tails)) for p, position, tails in due}
+            )
         except KafkaError as error:
             # A rebalance is under way, or the broker is away: the position is committed next time or, as
             # the events are durable, worked out again by whoever takes over.
             log.warning("router.commit_failed", error=repr(error))
             return
-        now = self._clock.monotonic()
-        for where, committed in due.items():
-            if (partition := self._assignment.partitions.get(where)) is not None:
-                partition.committed = committed.offset
-                partition.moved_at = now
+        for partition, position, tails in due:
+            partition.was_committed(position, tails, now)
 
     async def _drain(self, partitions: list[Partition]) -> None:
         """Wait for calls in flight up to the deadline, commit, give up what is left."""
@@ -317,9 +316,7 @@ class Router:
     async def revoked(self, wheres: Iterable[TopicPartition]) -> None:
         """Rule 9: stop intake, wait, publish, commit, cancel what is left."""
         self.metrics.rebalances.inc()
-        partitions = self._assignment.release(wheres)
-        await self._drain(partitions)
-        self._assignment.forget(partitions)
+        await self._drain(self._assignment.release(wheres))
 
     def assigned(self, wheres: Iterable[TopicPartition]) -> None:
         """Take over in the background: the coordinator sends no heartbeats while it waits for its listener."""

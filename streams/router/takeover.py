@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from streams.bus.tail import read_to_end
 from topics import codec
 from topics.catalog import CALL_COMPLETED, TASK_COMPLETED, TASK_FAILED, TASK_ROUTED, Topic
-from topics.events import CallCompleted, TaskRouted
+from topics.events import CallCompleted, ResultStatus, TaskCompleted, TaskRouted
 from topics.headers import SOURCE_HEADER, header
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Recovery:
     """What the tails of one partition say."""
 
     finished: dict[str, str] = field(default_factory=dict)
-    """Task id (empty for a dead letter) by source, for tasks with a durable result or dead letter."""
+    """By source, tasks with a durable result or dead letter. The value is the task's id where it was answered,
+    and empty otherwise: such a task may be submitted again."""
     open: dict[str, OpenTask] = field(default_factory=dict)
     """By source."""
     tails: Mapping[str, int] = field(default_factory=dict)
@@ -113,8 +114,7 @@ def _note(
     if source is None:
         return
     if topic in {TASK_COMPLETED, TASK_FAILED}:
-        task_id = (record.key or b"").decode(errors="replace") if topic is TASK_COMPLETED else ""
-        recovery.finished[source] = task_id
+        recovery.finished[source] = _answered_id(record.value) if topic is TASK_COMPLETED else ""
         return
     event: CallCompleted | TaskRouted | codec.Rejection
     if topic is CALL_COMPLETED:
@@ -129,6 +129,13 @@ def _note(
         recovery.finished[source] = event.task_id
     else:
         recovery.open.setdefault(source, OpenTask(event))
+
+
+def _answered_id(value: bytes | None) -> str:
+    result = codec.decode(value, TaskCompleted)
+    if isinstance(result, codec.Rejection) or result.status is not ResultStatus.COMPLETED:
+        return ""
+    return result.task_id
 
 
 def _assemble(recovery: Recovery, calls: list[CallCompleted]) -> None:

@@ -49,7 +49,9 @@ def test_a_model_whose_breaker_opened_is_called_only_when_nothing_else_is_left()
     assert next_move(PLAN, [failed(1), failed(2)], **FREE, avoid={"small"}) == CallStep(0)
 
 
-@given(st.lists(st.sampled_from(["fail", "usable", "pass"]), min_size=3, max_size=3), st.sets(st.integers(0, 2)))
+@given(
+    st.lists(st.sampled_from(["fail", "usable", "pass"]), min_size=3, max_size=3), st.sets(st.integers(0, 2))
+)
 def test_every_plan_ends_and_calls_each_step_once(script: list[str], avoided: set[int]) -> None:
     avoid = {PLAN.steps[step].model for step in avoided}
     outcomes: list[StepOutcome] = []

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.config.price_catalogue import catalogue_prices, catalogue_version
 from streams.config.settings import Prices
-from streams.registry.prices import catalogue_prices, catalogue_version, cost_nusd, usd
+from streams.registry.prices import cost_nusd, usd
 from topics.events import Usage
 
 MINI = Prices(input_usd_per_mtok=0.15, output_usd_per_mtok=0.6, cached_input_usd_per_mtok=0.075)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.router import harness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def bus(broker: Any, topic_prefix: str) -> harness.Bus:
+    made = harness.Bus(broker.bootstrap, topic_prefix, broker.idempotent)
+    await made.apply()
+    return made
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[harness.Provider]:
+    async with harness.provider() as scripted:
+        yield scripted
