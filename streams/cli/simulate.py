@@ -50,7 +50,9 @@ def simulate(
         as_settings,
         load_models,
     )
+    from streams.observability.logs import configure_logs
 
+    configure_logs(level="WARNING")
     console = Console(stderr=True, highlight=False)
     try:
         simulator = Simulator(
@@ -113,17 +115,22 @@ def _announce(simulator: "Simulator", console: "Console", *, as_json: bool) -> N
         }
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
-    table = Table("model", "provider", "tier", title="Simulated models", title_justify="left")
-    for heading in ("USD/Mtok in", "USD/Mtok out", "USD/call", "first token s", "tokens/s", "quality"):
-        table.add_column(heading, justify="right")
+    table = Table(title="Simulated models", title_justify="left")
+    table.add_column("model", overflow="fold")
+    for heading in ("provider", "tier", "price in USD", "quality"):
+        table.add_column(heading, no_wrap=True)
     for model in simulator.models:
-        table.add_row(model.name, model.provider, model.tier, *_figures(model))
+        table.add_row(model.name, model.provider, model.tier, _price(model), f"{model.quality:.2f}")
     console.print(table)
     console.print(f"Serving OpenAI's API at {simulator.base_url}. Ctrl-C stops it.", markup=False)
 
 
-def _figures(model: "SimulatedModel") -> tuple[str, ...]:
+def _price(model: "SimulatedModel") -> str:
     prices = model.prices
-    shown = [prices.input_usd_per_mtok, prices.output_usd_per_mtok, prices.request_usd] if prices else []
-    money = [f"{usd:g}" for usd in shown] or ["?", "?", "?"]
-    return (*money, f"{model.ttft_s:g}", f"{model.tokens_per_s:g}", f"{model.quality:.2f}")
+    if prices is None:
+        return "not known"
+    by_token = f"{prices.input_usd_per_mtok:g} in, {prices.output_usd_per_mtok:g} out a Mtok"
+    if not prices.request_usd:
+        return by_token
+    by_call = f"{prices.request_usd:.4g} a call"
+    return f"{by_token}, {by_call}" if prices.output_usd_per_mtok else by_call

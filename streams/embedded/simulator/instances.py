@@ -38,7 +38,7 @@ def instance(schema: object, *, choice: int, words: dict[str, str]) -> Any:  # n
     """
     try:
         return _Maker(schema, choice, words).value(schema, "", 0)
-    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         message = f"not a usable JSON Schema: {error}"
         raise ValueError(message) from error
 
@@ -79,10 +79,9 @@ class _Maker:
                 least = schema.get("minItems", 0)
                 count = min(max(least, 0 if depth > _DEEP else 1), schema.get("maxItems", 100), 100)
                 return [self.value(schema.get("items", {}), name, depth + 1) for _ in range(count)]
-            case "integer":
-                return int(self._number(schema, whole=True))
-            case "number":
-                return self._number(schema, whole=False)
+            case "integer" | "number":
+                number = self._number(schema, whole=kind == "integer")
+                return int(number) if kind == "integer" else number
             case "boolean":
                 return self._choice % 2 == 0
             case "null":

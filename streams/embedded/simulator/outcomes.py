@@ -121,7 +121,9 @@ class Outcomes:
             SimulatedModel(
                 name=name,
                 tier=tier_of[name],
-                quality=_UNKNOWN_QUALITY if score[name] is None else min(max(score[name] or 0.0, 0.0), 1.0),
+                quality=_UNKNOWN_QUALITY
+                if score[name] is None
+                else round(min(max(score[name] or 0.0, 0.0), 1.0), 4),
                 prices=fitted_prices(
                     columns[name]["cost_usd"], columns[name]["input_tokens"], columns[name]["output_tokens"]
                 ),
