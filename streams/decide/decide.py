@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 USE, FALLBACK, OUT = 0, 1, 2
 GROUPS = ("use", "fallback", "out")
+_GROUP_NAMES = np.array(GROUPS, dtype=np.object_)
 COST_DIGITS = 9
 """Costs are recorded to the nano-dollar."""
 
@@ -66,7 +67,7 @@ def decide(
     named = _named(matched, batch, policy)
     group, rescued = _groups(named, eligibility, policy)
     order = _price_order(group, predicted)
-    recorder = _Recorder(policy, world, now, predicted, eligibility)
+    recorder = _Recorder(policy, world, now, predicted, eligibility, group)
     return [
         recorder.record(
             row, batch[row], features[row], matched[row], group[row], order[row], rescued=bool(rescued[row])
@@ -117,6 +118,7 @@ class _Recorder:
         now: float,
         predicted: Predictions,
         eligibility: Eligibility,
+        group: np.ndarray[tuple[int, int], np.dtype[np.int8]],
     ) -> None:
         self._policy = policy
         self._now = now
@@ -127,6 +129,9 @@ class _Recorder:
         self._worst = np.round(predicted.worst_cost_usd, COST_DIGITS).tolist()
         self._latency = np.round(predicted.latency_s, 3).tolist()
         self._quality = np.round(predicted.quality, 4).tolist()
+        self._score = np.negative(np.round(predicted.cost_usd, COST_DIGITS)).tolist()
+        self._groups = _GROUP_NAMES[group].tolist()
+        self._any_excluded: list[bool] = np.any(~(eligibility.able & eligibility.healthy), axis=1).tolist()
         self._best = policy.registry.best() if self._names else None
         self._inputs = StateInputs(
             age_s=world.age_s,
@@ -170,15 +175,13 @@ class _Recorder:
             features=features,
             candidates=Candidates(
                 models=self._names,
-                group=tuple(GROUPS[g] for g in groups),
+                group=tuple(self._groups[row]),
                 excluded=self._excluded(row, groups),
                 expected_cost_usd=tuple(self._costs[row]),
                 worst_cost_usd=tuple(worst),
                 expected_latency_s=tuple(self._latency[row]),
                 quality=tuple(self._quality[row]),
-                score=tuple(
-                    None if g == OUT else -cost for g, cost in zip(groups, self._costs[row], strict=True)
-                ),
+                score=tuple(self._score[row]),
             ),
             strategies=self._notes(chosen_by, groups, rescued=rescued),
             inputs=self._inputs,
@@ -210,6 +213,8 @@ class _Recorder:
         return "default" if rule is None else f"rule {self._policy.policy.rules[rule].name}"
 
     def _excluded(self, row: int, groups: list[int]) -> dict[str, tuple[str, ...]]:
+        if not self._any_excluded[row]:
+            return {}
         return {
             self._names[column]: reasons
             for column, g in enumerate(groups)

@@ -115,7 +115,7 @@ _ROUTED: Final = events.TaskRouted(
         worst_cost_usd=(0.000131, 0.00131, 0.0131),
         expected_latency_s=(0.9, 1.4, 2.8),
         quality=(0.7, 0.82, 0.92),
-        score=(0.69, 0.75, None),
+        score=(0.69, 0.75, 0.81),
     ),
     strategies=(events.StrategyNote(name="rules", did="support matched"),),
     inputs=events.StateInputs(
@@ -158,7 +158,7 @@ _ROUTED_NOWHERE: Final = events.TaskRouted(
         worst_cost_usd=(0.0131,),
         expected_latency_s=(2.8,),
         quality=(0.92,),
-        score=(None,),
+        score=(0.81,),
     ),
     strategies=(),
     inputs=events.StateInputs(age_s=None, models=()),

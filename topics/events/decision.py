@@ -68,8 +68,8 @@ class Candidates:
     expected_latency_s: tuple[float, ...]
     quality: tuple[float, ...]
     """Probability that the answer passes, 0 to 1."""
-    score: tuple[float | None, ...]
-    """The objective's value, higher is better; None for a model that is out."""
+    score: tuple[float, ...]
+    """The objective's value, higher is better; of no effect for a model that is out."""
 
 
 @dataclass(frozen=True, slots=True)
