@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.options import BrokersOption, ConfigOption, PrefixOption, kafka_of, settings_of
+from streams.cli.options import BrokersOption, ConfigOption, PrefixOption, load
 
 
 def router(
@@ -34,13 +34,6 @@ def router(
     from streams.router.run import run
 
     given = {"http_port": http_port, "instance": instance, "decide_only": decide_only}
-    settings = settings_of(config, require_models=True)
-    changes = {name: value for name, value in given.items() if value is not None}
-    settings = settings.model_copy(
-        update={
-            "kafka": kafka_of(config, brokers=brokers, prefix=prefix),
-            "router": settings.router.model_copy(update=changes),
-        }
-    )
+    settings = load(config, brokers=brokers, prefix=prefix, changes={"router": given}, require_models=True)
     configure_logs()
     run(settings, os.environ)
