@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import KafkaError
 
 from streams.bus.producer import Outgoing
-from streams.bus.topology import partition_counts
 from streams.cli.records import in_time_order, newest, record_at, scan
 from streams.cli.rendering import as_text
 from streams.cli.sending import publisher_of
@@ -192,8 +191,7 @@ async def _of_source(bus: Bus, source: Source, partitions: set[int] | None) -> A
 
 async def resend(bus: Bus, letters: Sequence[DeadLetter], *, dry_run: bool) -> AsyncIterator[Outcome]:
     """Send each to the topic and partition it came from, in order; original key, value and headers."""
-    topics = sorted({letter.source.topic for letter in letters if letter.source is not None})
-    counts = await partition_counts(bus.options, topics) if topics else {}
+    counts = await bus.all_partition_counts()
     ready: list[tuple[DeadLetter, Source]] = []
     for letter in letters:
         if letter.source is None:

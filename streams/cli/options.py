@@ -61,16 +61,8 @@ class Bus:
         Raises:
             KafkaConnectionError: no broker answers, or not in time.
         """
-        from aiokafka.errors import KafkaConnectionError
-
-        from streams.bus.topology import partition_counts
-
+        counts = await self.all_partition_counts()
         names = [self.name(topic) for topic in wanted]
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                counts = await partition_counts(self.options, names)
-        except TimeoutError as error:
-            raise KafkaConnectionError from error
         for name in names:
             if not counts.get(name):
                 fail(
@@ -78,6 +70,25 @@ class Bus:
                     "create the topics with `sluice topics apply`, or name another --prefix"
                 )
         return {name: counts[name] for name in names}
+
+    async def all_partition_counts(self) -> dict[str, int]:
+        """Number of partitions of every topic there is.
+
+        All are asked for: to ask for one that is missing would create it on brokers that do so by themselves.
+
+        Raises:
+            KafkaConnectionError: no broker answers, or not in time.
+        """
+        from aiokafka.errors import KafkaConnectionError
+
+        from streams.bus.topology import admin_client
+
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S), admin_client(self.options) as admin:
+                described = await admin.describe_topics()
+        except TimeoutError as error:
+            raise KafkaConnectionError from error
+        return {one["topic"]: len(one["partitions"]) for one in described}
 
 
 def load(
