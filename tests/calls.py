@@ -10,7 +10,7 @@ NOW = 1_764_000_000.0
 """Some moment in November 2025, on the hour and therefore on a bucket's edge."""
 
 
-def completed(number: int = 0, **changes: Any) -> CallCompleted:  # noqa: ANN401 - fields of the event
+def completed(number: int = 0, **changes: Any) -> CallCompleted:
     """A successful call; `changes` replace fields."""
     fields: dict[str, Any] = {
         "event_id": f"event-{number}",

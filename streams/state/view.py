@@ -68,6 +68,7 @@ class StateView:
         self._options = client_options(kafka, environ)
         self._clock = clock
         self._caught_up = asyncio.Event()
+        self._change = asyncio.Event()
         self._heard: dict[int, float | None] = {}
         self._follower: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
@@ -133,6 +134,10 @@ class StateView:
         if self._follower.done() and not self._caught_up.is_set():
             self._follower.result()
 
+    async def changed(self) -> None:
+        """Wait until something new has been read."""
+        await self._change.wait()
+
     @property
     def is_caught_up(self) -> bool:
         """Whether everything is read that was there when the view was entered."""
@@ -175,6 +180,9 @@ class StateView:
                 for partition, records in batches.items():
                     for record in records:
                         self._take(record, live=record.offset >= ends[partition])
+                if batches:
+                    changed, self._change = self._change, asyncio.Event()
+                    changed.set()
                 if not self._caught_up.is_set() and await _all_reached(consumer, ends):
                     log.info("state.caught_up", scopes=len(self.partials.scopes()))
                     self._caught_up.set()

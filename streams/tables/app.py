@@ -1,27 +1,23 @@
 """The Faust app: a group of workers that share the partitions of `call.completed`, and their recovered table.
 
-Faust does the membership, the co-partitioning and the recovery of the table from its changelog. Folding and
-writing are the folder's. What is particular here, and why:
+Faust does the membership, the co-partitioning, the recovery of the table from its changelog, and delivers the
+records. Folding, positions and writing are the folder's. What is particular here, and why:
 
-- Where to read on comes from the table, not from the offsets of the group: `PositionedConsumer`. Faust
-  acknowledges a batch of `take_events` even when its agent was cancelled or raised in the middle of it, and
-  records of an earlier generation as well, so its committed offsets may be ahead of what is stored. The table
-  says exactly what it covers.
-- The changelog is written by the folder's idempotent producer. Faust's own producer is not idempotent, and it
-  only logs a write that failed.
 - One agent, concurrency 1, values as raw bytes: an exception in an agent or in Faust's decoding would
   acknowledge the event. An error that the folder cannot handle crashes the app; the service starts it anew.
+- The changelog is written by the folder's idempotent producer. Faust's own producer is not idempotent, and it
+  only logs a write that failed.
+- The offsets that Faust commits are for people to look at; the folder knows why it does not rely on them.
 - No standby replicas: the store is in memory and a standby's copy is read again on take-over all the same.
 - Windows are lists inside the partials, so no windowed table with its expiry is used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import faust
 import structlog
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.bus.connection import ssl_context
@@ -36,46 +32,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1_000
-BATCH_WITHIN_S = 0.1
+BATCH = 4_000
 SESSION_TIMEOUT_S = 8.0
 HEARTBEAT_S = 2.0
 REQUEST_TIMEOUT_S = 20.0
-
-
-class PositionedConsumer(driver.Consumer):
-    """Seeks where the table says, whenever Faust seeks to committed offsets."""
-
-    async def perform_seek(self) -> None:
-        """Seek every owned partition of the source to the first record that is not in the table.
-
-        A partition of which the table has nothing is read from its beginning, so deleting the changelog
-        rebuilds the tables from the calls.
-        """
-        await super().perform_seek()
-        app = cast("TablesApp", self.app)
-        wanted = {
-            tp: position
-            for tp in self.assignment()
-            if tp.topic == app.folder.topics.source
-            and (position := app.folder.position(tp.partition)) is not None
-        }
-        if not wanted:
-            return
-        first, end = await self.earliest_offsets(*wanted), await self.highwaters(*wanted)
-        ahead = {tp: position for tp, position in wanted.items() if position > end[tp]}
-        app.folder.metrics.ahead.set(len(ahead))
-        for tp, position in ahead.items():
-            log.error("tables.ahead_of_source", partition=tp.partition, position=position, end=end[tp])
-        seek = {tp: min(max(position, first[tp]), end[tp]) for tp, position in wanted.items()}
-        await self.seek_wait(seek)
-        self._committed_offset.update({TP(*tp): position or None for tp, position in seek.items()})
-
-
-class PositionedTransport(driver.Transport):
-    """Faust's transport with that consumer."""
-
-    Consumer = PositionedConsumer
 
 
 class TablesApp(faust.App):
@@ -84,9 +44,6 @@ class TablesApp(faust.App):
     folder: Folder
     partials: Any
     """Its recovered table: keys and values as bytes."""
-
-    def _new_transport(self) -> Any:  # noqa: ANN401 - the type of Faust's interface
-        return PositionedTransport(self.conf.broker_consumer, self)
 
     def generation(self) -> int:
         """The generation of the group whose records may be folded; -1 while partitions change hands."""
@@ -97,13 +54,11 @@ class TablesApp(faust.App):
         source = self.folder.topics.source
         return {tp.partition for tp in self.consumer.assignment() if tp.topic == source}
 
-    def lag(self) -> int:
-        """Records of the owned partitions that are not folded yet."""
-        lag = 0
-        for partition in self.folder.partitions:
-            end = self.consumer.highwater(TP(self.folder.topics.source, partition))
-            lag += max(0, (end or 0) - (self.folder.position(partition) or 0))
-        return lag
+    def ends(self) -> dict[int, int]:
+        """By owned partition, the offset that the source's next record will get, as far as that is known."""
+        source = self.folder.topics.source
+        ends = {number: self.consumer.highwater(TP(source, number)) for number in self.folder.partitions}
+        return {number: end for number, end in ends.items() if end is not None}
 
 
 def build_app(settings: Settings, environ: Mapping[str, str], folder: Folder, data_dir: Path) -> TablesApp:
@@ -127,7 +82,7 @@ def build_app(settings: Settings, environ: Mapping[str, str], folder: Folder, da
     if changelog != topics.changelog:
         message = f"Faust names the changelog {changelog}, the catalog {topics.changelog}"
         raise RuntimeError(message)
-    _add_agent(app, topics.source)
+    _add_agent(app, topics.source, settings.tables.snapshot_interval_s)
 
     async def own() -> None:
         try:
@@ -144,15 +99,23 @@ def build_app(settings: Settings, environ: Mapping[str, str], folder: Folder, da
     return app
 
 
-def _add_agent(app: TablesApp, source: str) -> None:
-    channel = app.topic(source, key_type=bytes, value_type=bytes, allow_empty=True)
+def _add_agent(app: TablesApp, source: str, within_s: float) -> None:
+    # The types alone would not do: Faust would still read JSON, and drop what is none in silence.
+    channel = app.topic(
+        source,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+    )
 
     @app.agent(channel, name="fold_calls", concurrency=1)
     async def fold_calls(stream: Any) -> None:  # noqa: ANN401 - Faust types it by an interface without take_events
-        batches: AsyncIterator[Any] = stream.take_events(BATCH, within=BATCH_WITHIN_S)
+        batches: AsyncIterator[Any] = stream.take_events(BATCH, within=within_s)
         async for events in batches:
             try:
-                await app.folder.fold([event.message for event in events], app.generation())
+                await app.folder.fold([event.message for event in events], app.generation)
             except Exception as error:  # noqa: BLE001 - going on would acknowledge what is not stored
                 await app.crash(error)
                 return

@@ -7,8 +7,11 @@ The order of writes is what makes a crash harmless:
 3. write `spend|all`, wait. Its `covers_offset` now says that everything up to it is stored,
 4. only then hand the partials to the snapshots.
 
-After a crash the partition is read again from behind the stored `spend|all` (see `app.py`), and each partial
-takes nothing that it covers already. Offsets committed to the consumer group are for people to look at.
+Every record is folded once because positions come from the table alone, whatever offsets the stream processor
+has committed and whatever it delivers: an offset below the position is passed over; one above it means that
+some are missing, and those are read from the source directly, first. (Around rebalances Faust acknowledges
+records that no agent has finished, and its seek back to committed offsets races with its fetcher, which then
+leaves records out.) Where nothing arrives although the source has more, it is read directly as well.
 
 The lock is held while a batch is in work. Giving partitions away waits for it, so no write of this worker can
 come after the next owner has read the changelog.
@@ -17,6 +20,7 @@ come after the next owner has read the changelog.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial as bind
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,18 +29,21 @@ import structlog
 
 from streams.bus.producer import Outgoing
 from streams.tables.decoding import decode_call
-from streams.tables.folds import POSITION_KEY, Partial, PartialKey, PartitionFold
+from streams.tables.folds import POSITION_KEY, PartialKey, PartitionFold
 from streams.tables.storage import TableTopics, parse_table_key, stored_partial, table_key
 from topics.codec import Rejection, encode
 from topics.headers import Source, dead_letter_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from streams.tables.metrics import TablesMetrics
     from streams.tables.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
+
+STALLED_AFTER_S = 3.0
+"""A partition with more to read that stood still for so long is read directly."""
 
 
 class Record(Protocol):
@@ -64,17 +71,27 @@ class Writer(Protocol):
         """Both."""
 
 
+class Reader(Protocol):
+    """Reads records of a partition of the source directly: from an offset, to before another."""
+
+    def __call__(self, partition: int, start: int, end: int) -> AsyncGenerator[Sequence[Record], None]:
+        """Batches in order."""
+
+
 @dataclass(slots=True)
 class Folder:
     """The owned partitions and the way a batch takes. One per Faust app."""
 
     topics: TableTopics
     writer: Writer
+    read: Reader
     snapshots: Snapshots
     metrics: TablesMetrics
     clock: Callable[[], float]
     partitions: dict[int, PartitionFold] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _stood: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Where a partition stood, and since when."""
 
     async def own(self, table: Mapping[bytes, bytes], partitions: Iterable[int]) -> None:
         """Begin with these partitions as they stand in the recovered table, and publish all of them once."""
@@ -83,6 +100,7 @@ class Folder:
             self.partitions = {
                 number: PartitionFold(number, bind(stored_partial, table, number)) for number in sorted(owned)
             }
+            self._stood = {}
             self.snapshots.forget()
             for raw, value in table.items():
                 parsed = parse_table_key(raw)
@@ -99,41 +117,46 @@ class Folder:
             self.metrics.partitions.set(0)
             await self.snapshots.stop_publishing()
 
-    def position(self, partition: int) -> int | None:
-        """First offset of the source that is not stored; None for a partition that is not owned."""
-        fold = self.partitions.get(partition)
-        return None if fold is None else fold.covers_offset + 1
-
-    async def fold(self, records: Sequence[Record], generation: int) -> None:
+    async def fold(self, records: Sequence[Record], generation: Callable[[], int]) -> None:
         """Fold a batch and store the outcome.
 
-        Records of another generation of the group are passed over: they were fetched before a rebalance, and
-        whoever owns their partition now reads them again.
+        Records of another generation of the group than the present one are passed over: they were fetched
+        before a rebalance, and whoever owns their partition now reads them again.
 
         Raises:
             KafkaError: the outcome cannot be stored and trying again will not help.
         """
         async with self.lock:
-            now = self.clock()
-            touched: dict[int, PartitionFold] = {}
-            folded = duplicates = 0
+            present = generation()
             for record in records:
                 fold = self.partitions.get(record.partition)
-                if fold is None or record.generation_id != generation:
+                if fold is None or record.generation_id != present:
                     continue
-                if record.offset <= fold.covers_offset:
-                    duplicates += 1
+                if record.offset < fold.next_offset:
+                    self.metrics.duplicates.inc()
                     continue
-                touched[record.partition] = fold
-                call = decode_call(record.value)
-                if isinstance(call, Rejection):
-                    await self._dead_letter(record, call)
-                    fold.skip(record.offset)
-                elif fold.fold(call, record.offset, now):
-                    folded += 1
-            await self._store({number: fold.settle(now) for number, fold in touched.items()})
-            self.metrics.folded.inc(folded)
-            self.metrics.duplicates.inc(duplicates)
+                if record.offset > fold.next_offset:
+                    await self._fill(fold, record.offset, lambda: generation() == present)
+                    if generation() != present:
+                        return
+                await self._take(fold, record)
+            await self._store()
+
+    async def catch_up(self, ends: Mapping[int, int], generation: Callable[[], int]) -> None:
+        """Read directly where a partition stands still although the source has more.
+
+        Args:
+            ends: by partition, the offset that the source's next record will get.
+            generation: of the group, at any time.
+        """
+        async with self.lock:
+            present, now = generation(), self.clock()
+            for number, fold in self.partitions.items():
+                stood_at, since = self._stood.get(number, (-1, now))
+                if fold.next_offset != stood_at or fold.next_offset >= ends.get(number, 0):
+                    self._stood[number] = fold.next_offset, now
+                elif now - since > STALLED_AFTER_S and generation() == present:
+                    await self._fill(fold, ends[number], lambda: generation() == present)
 
     async def restate(self, before: float) -> None:
         """Say once more where partitions stand of which nothing was published since `before`."""
@@ -142,21 +165,46 @@ class Folder:
                 [number for number in self.partitions if self.snapshots.last_published(number) < before]
             )
 
+    async def _fill(self, fold: PartitionFold, end: int, go_on: Callable[[], bool]) -> None:
+        """Fold what lies between the position and `end`, read from the source; store as it goes."""
+        start, count = fold.next_offset, 0
+        async with aclosing(self.read(fold.partition, start, end)) as batches:
+            async for records in batches:
+                if not go_on():
+                    return
+                for record in records:
+                    if record.offset >= fold.next_offset:
+                        await self._take(fold, record)
+                        count += 1
+                await self._store()
+        fold.skip(end - 1)  # offsets that hold no record: retention, transactions
+        await self._store()
+        if count:
+            self.metrics.filled.inc(count)
+            log.info("tables.filled", partition=fold.partition, start=start, end=end, records=count)
+
+    async def _take(self, fold: PartitionFold, record: Record) -> None:
+        call = decode_call(record.value)
+        if isinstance(call, Rejection):
+            await self._dead_letter(record, call)
+            fold.skip(record.offset)
+        elif fold.fold(call, record.offset, self.clock()):
+            self.metrics.folded.inc()
+
     def _restate(self, partitions: Iterable[int]) -> None:
         now = self.clock()
         for number in partitions:
             self.snapshots.changed(number, POSITION_KEY, encode(self.partitions[number].restate(now)))
 
-    async def _store(self, changed: Mapping[int, Mapping[PartialKey, Partial]]) -> None:
+    async def _store(self) -> None:
+        now = self.clock()
         values = {
             (number, key): encode(partial)
-            for number, partials in changed.items()
-            for key, partial in partials.items()
+            for number, fold in self.partitions.items()
+            for key, partial in fold.settle(now).items()
         }
-        positions = {where: value for where, value in values.items() if where[1] == POSITION_KEY}
-        others = {where: value for where, value in values.items() if where[1] != POSITION_KEY}
-        await self._write(others)
-        await self._write(positions)
+        await self._write({where: value for where, value in values.items() if where[1] != POSITION_KEY})
+        await self._write({where: value for where, value in values.items() if where[1] == POSITION_KEY})
         for (number, key), value in values.items():
             self.snapshots.changed(number, key, value)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.state.merge import NOTHING_SPENT, latest, merge_health, merge_spend, merge_totals
+from streams.state.merge import NOTHING_SPENT, latest, merge_health, merge_spend
 from streams.state.windows import (
     Outcome,
     bucket_start,
@@ -102,6 +102,11 @@ class PartitionFold:
     def covers_offset(self) -> int:
         """Highest offset of the source that every partial of this partition has taken in."""
         return self._covers(POSITION_KEY)
+
+    @property
+    def next_offset(self) -> int:
+        """First offset that was neither taken in nor passed over, the batch in work included."""
+        return max(self.covers_offset, self._seen_offset) + 1
 
     def partials(self) -> dict[PartialKey, Partial]:
         """What is held, without the batch that is not settled."""
@@ -213,17 +218,15 @@ class PartitionFold:
         return True
 
     def _spend_partial(self, scope: str, delta: _SpendDelta, now: float) -> SpendPartial:
-        hours = sorted(delta.hours.items())
-        windows = tuple(SpendWindow(start, *sums) for start, sums in hours)
         return SpendPartial(
             scope=scope,
             partition=self.partition,
             covers_offset=delta.covers_offset,
             updated_at=now,
-            total=_regrouped(windows, lambda _: int(delta.first_at))[0],
-            hours=windows,
-            days=_regrouped(windows, day_start),
-            months=_regrouped(windows, month_start),
+            total=_added_up(delta.hours, lambda _: int(delta.first_at))[0],
+            hours=_added_up(delta.hours, int),
+            days=_added_up(delta.hours, day_start),
+            months=_added_up(delta.hours, month_start),
         )
 
     def _health_partial(self, scope: str, delta: _HealthDelta, now: float) -> HealthPartial:
@@ -248,11 +251,14 @@ class PartitionFold:
         )
 
 
-def _regrouped(hours: tuple[SpendWindow, ...], start_of: Callable[[float], int]) -> tuple[SpendWindow, ...]:
-    """Hours added up to longer windows, in order of start."""
-    longer: dict[int, SpendWindow] = {}
-    for window in hours:
-        start = start_of(window.start)
-        moved = replace(window, start=start)
-        longer[start] = merge_totals(longer[start], moved) if start in longer else moved
-    return tuple(longer[start] for start in sorted(longer))
+def _added_up(hours: dict[int, list[int]], start_of: Callable[[float], int]) -> tuple[SpendWindow, ...]:
+    """Hours added up to windows of any length, in order of start."""
+    if len(hours) == 1:
+        ((hour, sums),) = hours.items()
+        return (SpendWindow(start_of(hour), *sums),)
+    longer: dict[int, list[int]] = {}
+    for hour, sums in hours.items():
+        start = start_of(hour)
+        known = longer.get(start)
+        longer[start] = sums if known is None else [a + b for a, b in zip(known, sums, strict=True)]
+    return tuple(SpendWindow(start, *longer[start]) for start in sorted(longer))

@@ -21,6 +21,11 @@ class TablesMetrics:
         self.rejected = Counter(
             "sluice_tables_rejected", "Records that went to the dead letters.", registry=self.registry
         )
+        self.filled = Counter(
+            "sluice_tables_filled",
+            "Records read directly because the stream processor had left them out.",
+            registry=self.registry,
+        )
         self.published = Counter(
             "sluice_tables_snapshots_published", "Partials published to state.v1.", registry=self.registry
         )

@@ -20,32 +20,37 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.bus.connection import client_options
 from streams.bus.producer import Publisher
+from streams.bus.topology import partition_counts
 from streams.observability.server import ProbeServer, Verdict
 from streams.tables.app import build_app
 from streams.tables.folder import Folder
 from streams.tables.metrics import TablesMetrics
 from streams.tables.snapshots import Snapshots
+from streams.tables.source import read_stretch
 from streams.tables.storage import TableTopics
-from topics.provision import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from streams.config.settings import Settings
     from streams.tables.app import TablesApp
+    from streams.tables.folder import Record
 
 log = structlog.get_logger(__name__)
 
-RESTATE_AFTER_S = 1.0
+STOPPED_BY_ITSELF = "Faust stopped by itself"
+RESTATE_EVERY_S = 1.0
+AHEAD_AFTER_S = 10.0
+AHEAD_CURE = "call.completed was created anew; delete and create the changelog and state topics as well"
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STOP_TIMEOUT_S = 15.0
+LAST_SNAPSHOT_TIMEOUT_S = 2.0
 STEADY_AFTER_S = 60.0
 """An app that ran for so long starts again without a longer pause."""
 
@@ -68,6 +73,8 @@ class TablesService:
         self._topics = TableTopics.of(settings.kafka.prefix)
         self._app: TablesApp | None = None
         self._owned = asyncio.Event()
+        self._ahead_since = clock()
+        self._said_ahead = False
         self._resources = AsyncExitStack()
         self._probes = ProbeServer(
             settings.tables.http_host,
@@ -118,7 +125,7 @@ class TablesService:
         app = self._app
         if app is None:
             return Verdict(ok=False, details={"state": "restarting"})
-        return Verdict(ok=True, details={"partitions": sorted(app.folder.partitions), "lag": app.lag()})
+        return Verdict(ok=True, details={"partitions": sorted(app.folder.partitions), "lag": _lag(app)})
 
     async def _supervise(self, data_dir: Path) -> None:
         pause_s = FIRST_PAUSE_S
@@ -138,30 +145,56 @@ class TablesService:
         """One app from start to crash or cancellation."""
         async with Publisher(self._options, idempotent=self._settings.kafka.idempotence) as publisher:
             snapshots = Snapshots(self._topics.state, publisher, self.metrics, self._clock)
-            folder = Folder(self._topics, publisher, snapshots, self.metrics, self._clock)
+            folder = Folder(self._topics, publisher, self._read, snapshots, self.metrics, self._clock)
             app = build_app(self._settings, self._environ, folder, data_dir)
-            publishing = asyncio.create_task(self._publish(app), name="tables-snapshots")
             try:
                 await app.start()
                 self._app = app
-                await _first_of(app.wait_until_stopped(), publishing)
-                raise app.crash_reason or RuntimeError("Faust stopped by itself")
+                await self._publish(app)
+            except asyncio.CancelledError:
+                await _within(LAST_SNAPSHOT_TIMEOUT_S, snapshots.publish())
+                raise
             finally:
                 self._app = None
-                await _cancelled(publishing)
-                await _stopped(app)
+                await _within(STOP_TIMEOUT_S, app.stop())
+
+    def _read(self, partition: int, start: int, end: int) -> AsyncGenerator[Sequence[Record], None]:
+        return read_stretch(self._options, self._topics.source, partition, start, end)
 
     async def _publish(self, app: TablesApp) -> None:
+        """Publish snapshots for as long as the app runs; raise why it crashed."""
         folder, interval_s = app.folder, self._settings.tables.snapshot_interval_s
-        while True:
+        restated_at = 0.0
+        while not app.should_stop:
             await asyncio.sleep(interval_s)
             if not folder.partitions:
                 continue
-            await folder.restate(self._clock() - RESTATE_AFTER_S)
+            if self._clock() - restated_at >= RESTATE_EVERY_S:
+                restated_at = self._clock()
+                await folder.restate(restated_at - RESTATE_EVERY_S)
+                await folder.catch_up(app.ends(), app.generation)
+                self._measure(app)
             await folder.snapshots.publish()
             self._owned.set()
-            self.metrics.lag.set(app.lag())
-            self.metrics.partials.set(sum(len(fold.partials()) for fold in folder.partitions.values()))
+        raise app.crash_reason or RuntimeError(STOPPED_BY_ITSELF)
+
+    def _measure(self, app: TablesApp) -> None:
+        folds, ends = app.folder.partitions, app.ends()
+        self.metrics.partials.set(sum(len(fold.partials()) for fold in folds.values()))
+        self.metrics.lag.set(_lag(app))
+        ahead = [n for n, fold in folds.items() if fold.next_offset > ends.get(n, fold.next_offset)]
+        self.metrics.ahead.set(len(ahead))
+        lasting = self._clock() - self._ahead_since > AHEAD_AFTER_S
+        if not ahead:
+            self._ahead_since = self._clock()
+        elif lasting and not self._said_ahead:
+            self._said_ahead = True
+            log.error("tables.ahead_of_source", partitions=ahead, source=self._topics.source, cure=AHEAD_CURE)
+
+
+def _lag(app: TablesApp) -> int:
+    folds = app.folder.partitions
+    return sum(max(0, end - folds[number].next_offset) for number, end in app.ends().items())
 
 
 async def check_topics(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -174,18 +207,11 @@ async def check_topics(settings: Settings, environ: Mapping[str, str]) -> None:
     kafka = settings.kafka
     topics = TableTopics.of(kafka.prefix)
     needed = (topics.source, topics.changelog, topics.state, topics.dead_letters)
-    admin = AIOKafkaAdminClient(**client_options(kafka, environ))
-    try:
-        await admin.start()
-        described = await describe(admin, prefix=kafka.prefix, partitions=kafka.partitions)
-    finally:
-        await admin.close()
-    found = {one.name: one for one in described}
-    missing = [name for name in needed if not found[name].exists]
+    counts = await partition_counts(client_options(kafka, environ), needed)
+    missing = [name for name in needed if not counts.get(name)]
     if missing:
         message = f"missing on {kafka.brokers}: {', '.join(missing)}; create them with `sluice topics apply`"
         raise TopicsNotReadyError(message)
-    counts = {name: found[name].actual_partitions for name in needed}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
         message = (
@@ -219,27 +245,15 @@ async def run_tables(settings: Settings, environ: Mapping[str, str]) -> int:
     return 0
 
 
-async def _first_of(*waiting: Awaitable[None]) -> None:
-    """Wait for the first to end; its exception, if it has one, is raised."""
-    tasks = [asyncio.ensure_future(one) for one in waiting]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await task
 
 
-async def _stopped(app: TablesApp) -> None:
-    """Stop an app, whatever state it is in; what it has not stored comes back from the source."""
+async def _within(timeout_s: float, ending: Awaitable[None]) -> None:
+    """Do what belongs to an orderly end, if it can be done; what is not stored comes back from the source."""
     try:
-        await asyncio.wait_for(app.stop(), STOP_TIMEOUT_S)
+        await asyncio.wait_for(ending, timeout_s)
     except Exception as error:  # noqa: BLE001 - a crashed app may fail to stop; it is thrown away
-        log.warning("tables.stop_failed", error=repr(error))
+        log.warning("tables.ending_failed", error=repr(error))

@@ -10,7 +10,7 @@ from streams.state.partials import Partials, model_health, state_key
 from streams.tables.folds import PartitionFold
 from tests.calls import NOW, completed
 from topics.codec import encode
-from topics.events import CallCompleted, CallStatus, PartialKind
+from topics.events import CallCompleted, CallStatus
 
 
 def records(partition: int, *calls: CallCompleted) -> list[tuple[bytes, bytes]]:
