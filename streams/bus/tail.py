@@ -45,11 +45,16 @@ async def read_to_end(
                 left[partition] = ends[partition]
             else:
                 consumer.pause(partition)
+        first_seen: set[TopicPartition] = set()
         while left:
             for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
-                end = left.get(partition)
-                if end is None:
+                if partition not in left:
                     continue
+                if partition not in first_seen:
+                    # Tansu's answer for the end is the last batch's first offset plus one; its fetches tell the truth.
+                    first_seen.add(partition)
+                    left[partition] = max(left[partition], consumer.highwater(partition) or 0)
+                end = left[partition]
                 wanted = [record for record in records if record.offset < end]
                 if wanted:
                     yield partition, wanted

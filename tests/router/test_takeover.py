@@ -18,7 +18,6 @@ from topics import catalog
 from topics.headers import call_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
 pytestmark = pytest.mark.bus
@@ -27,7 +26,7 @@ WAITING = {"prompt": "wait for it", "task_id": "held"}
 
 
 @pytest.fixture
-async def crashed(bus: Bus, provider: Provider) -> AsyncIterator[Any]:
+async def crashed(bus: Bus, provider: Provider, commit_metadata: None) -> Any:  # noqa: ARG001 - a condition
     """Starts a router that never commits after its first position, and ends it without a drain."""
     routers: list[Router] = []
 
@@ -95,6 +94,7 @@ async def test_every_crash_in_flight_is_counted(bus: Bus, provider: Provider, cr
     assert len({call["event_id"] for call in calls}) == 3
 
 
+@pytest.mark.usefixtures("commit_metadata")
 async def test_a_plan_goes_on_where_it_stood(bus: Bus, provider: Provider) -> None:
     provider.down = {"small"}
     [offset] = await bus.submit({"prompt": "x", "task_id": "t"})
@@ -112,6 +112,7 @@ async def test_a_plan_goes_on_where_it_stood(bus: Bus, provider: Provider) -> No
     assert results[1]["answer"]["content"] == "middle answers"
 
 
+@pytest.mark.usefixtures("commit_metadata")
 async def test_a_position_set_with_other_tools_means_again(bus: Bus, provider: Provider) -> None:
     [offset] = await bus.submit({"prompt": "x", "task_id": "t"})
     async with running(settings(bus, provider.url)):
@@ -122,6 +123,7 @@ async def test_a_position_set_with_other_tools_means_again(bus: Bus, provider: P
     assert len(provider.keys) == 2
 
 
+@pytest.mark.usefixtures("commit_metadata")
 async def test_a_commit_names_the_tails_of_tasks_still_open(bus: Bus, provider: Provider) -> None:
     await bus.submit(*({"prompt": f"x {n}"} for n in range(5)))
     async with running(settings(bus, provider.url)):
