@@ -7,8 +7,8 @@ PYTHON ?= python3
 DEMO ?=
 # More arguments for pytest, for instance TESTS='-k tracker'.
 TESTS ?=
-# More arguments for the benchmarks.
-BENCH ?=
+# Which benchmarks, for instance BENCH='decide --json'.
+BENCH ?= all
 
 VENV := .venv
 BIN := $(VENV)/bin
