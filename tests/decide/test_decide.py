@@ -42,7 +42,7 @@ def test_the_first_rule_that_matches_wins() -> None:
     assert "rule sql" in one(both, rules=rules).reason
 
 
-CONDITIONS = {
+CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "type": ({"type": "sql"}, {"type": "sql"}, {"type": "forecast"}),
     "tenant": ({"tenant": ["a", "b"]}, {"tenant": "b"}, {}),
     "tags": ({"tags": ["urgent"]}, {"tags": ["x", "urgent"]}, {"tags": ["x"]}),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,7 @@ from streams.decide.execution import CallStep, Finish, StepOutcome, next_move
 from topics.events import CallStatus, Plan, PlanKind, Step
 
 PLAN = Plan(PlanKind.SINGLE, (Step("small", 100, 0.01), Step("middle", 100, 0.05), Step("large", 100, 0.20)))
-FREE = {"seconds_left": float("inf"), "money_left_usd": float("inf")}
+FREE: dict[str, Any] = {"seconds_left": float("inf"), "money_left_usd": float("inf")}
 
 
 def failed(step: int, *, usable: bool = False) -> StepOutcome:

@@ -132,7 +132,7 @@ async def test_a_commit_names_the_tails_of_tasks_still_open(bus: Bus, provider: 
         await bus.results(6)
 
         async def committed_to_the_open_task() -> bool:
-            return (await _committed(bus)).offset == 5
+            return bool((await _committed(bus)).offset == 5)
 
         await until(committed_to_the_open_task)
         tails = tails_of((await _committed(bus)).metadata)

@@ -94,7 +94,7 @@ def test_a_rejection_names_its_stage_and_says_what_is_wrong(
 
 
 def test_a_rejection_never_repeats_the_content() -> None:
-    secret = "hunter2"  # noqa: S105 - what must not be shown
+    secret = "hunter2"
     values = [
         b'{"prompt": hunter2}',
         b'{"prompt": ["hunter2"]}',
