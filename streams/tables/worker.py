@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.bus.connection import client_options
 from streams.bus.producer import Publisher
@@ -50,7 +50,7 @@ AHEAD_CURE = "call.completed was created anew; delete and create the changelog a
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 STOP_TIMEOUT_S = 15.0
-LAST_SNAPSHOT_TIMEOUT_S = 2.0
+FINISH_TIMEOUT_S = 5.0
 STEADY_AFTER_S = 60.0
 """An app that ran for so long starts again without a longer pause."""
 
@@ -152,7 +152,7 @@ class TablesService:
                 self._app = app
                 await self._publish(app)
             except asyncio.CancelledError:
-                await _within(LAST_SNAPSHOT_TIMEOUT_S, snapshots.publish())
+                await _within(FINISH_TIMEOUT_S, folder.finish())
                 raise
             finally:
                 self._app = None
@@ -236,8 +236,11 @@ async def run_tables(settings: Settings, environ: Mapping[str, str]) -> int:
             log.info("tables.started", http=f"{settings.tables.http_host}:{service.port}")
             await stop.wait()
             log.info("tables.stopping")
+    except KafkaConnectionError:
+        log.error("tables.not_started", error=f"no Kafka broker answers at {settings.kafka.brokers}")  # noqa: TRY400 - the trace would say no more
+        return 1
     except (TopicsNotReadyError, KafkaError, OSError) as error:
-        log.error("tables.not_started", error=str(error) or repr(error))  # noqa: TRY400 - the message says it all
+        log.error("tables.not_started", error=str(error) or repr(error))  # noqa: TRY400 - the trace would say no more
         return 1
     finally:
         for one in (signal.SIGTERM, signal.SIGINT):

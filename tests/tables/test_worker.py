@@ -144,6 +144,21 @@ async def test_a_worker_says_how_it_is(
     assert await worker.stop() == 0
 
 
+async def test_a_worker_that_is_stopped_leaves_nothing_it_counted_unpublished(
+    kafka: Kafka, publisher: Publisher, eventually: Eventually
+) -> None:
+    ledger = Ledger(publisher, kafka)
+    await ledger.publish(many_calls(2_000, time.time()))
+
+    async with TablesService(Settings(kafka=kafka, tables=Tables(http_port=0)), {}) as service:
+        folded = service.metrics.registry.get_sample_value
+        await eventually(lambda: (folded("sluice_tables_events_folded_total") or 0) >= 2_000)
+
+    async with StateView(kafka, {}) as view:
+        await view.caught_up()
+        assert seen(view) == ledger.expected(time.time())
+
+
 async def test_missing_topics_end_the_worker_with_the_cure(broker: BrokerInUse, topic_prefix: str) -> None:
     from streams.config.settings import Kafka  # noqa: PLC0415 - a type elsewhere in this module
 
