@@ -8,7 +8,7 @@ from tests.bench import stage
 from tests.bench.scenario import row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.bench.scenario import Conditions, Row
     from tests.bench.window import Cost
@@ -57,11 +57,12 @@ def _rows(scenario: str, costs: Mapping[str, list[Cost]]) -> list[Row]:
     """Tasks per second of CPU and of wall clock; the first subject is the baseline."""
     baseline = next(iter(costs))
     rows = []
-    for unit, rate in (
-        ("us CPU/task", lambda cost: cost.cpu_s / cost.tasks * 1e6),
-        ("tasks/CPU-s", lambda cost: cost.tasks / cost.cpu_s),
-        ("tasks/s", lambda cost: cost.tasks / cost.wall_s),
-    ):
+    rates: dict[str, Callable[[Cost], float]] = {
+        "us CPU/task": lambda cost: cost.cpu_s / cost.tasks * 1e6,
+        "tasks/CPU-s": lambda cost: cost.tasks / cost.cpu_s,
+        "tasks/s": lambda cost: cost.tasks / cost.wall_s,
+    }
+    for unit, rate in rates.items():
         against = (baseline, [rate(cost) for cost in costs[baseline]])
         for name, of in costs.items():
             values = [rate(cost) for cost in of]

@@ -29,7 +29,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 async def delay(conditions: Conditions) -> list[Row]:
-    """Result readable, less task handed to the producer, less the call's own; beside one record written and read back."""
+    """Task written to result read, less the call itself; beside one record written and read back."""
     spec = await stage.spec_with_topics(conditions)
     async with (
         stage.serving("provider", {"delay_s": CALL_S}) as provider,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.bench.scenario import Conditions
 
-SUBJECT_DEADLINE_S = 180
+SUBJECT_DEADLINE_S = 300
 BROKERS_VARIABLE = "SLUICE_TEST_BROKERS"
 
 

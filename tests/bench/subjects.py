@@ -29,7 +29,7 @@ from topics import codec
 from topics.events import CallStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from streams.config.settings import Settings
 
@@ -86,7 +86,7 @@ async def _routed(configured: Settings, window: Window, status: str, profile: st
             await asyncio.sleep(POLL_S)
             if work.done():
                 break
-        if profiler is not None:
+        if profiler is not None and profile is not None:
             profiler.disable()
             profiler.dump_stats(profile)
         router.stop()
@@ -169,7 +169,7 @@ async def _terminated() -> None:
     await stop.wait()
 
 
-SUBJECTS: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+SUBJECTS: dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, None]]] = {
     "bare": bare,
     "decide_only": decide_only,
     "with_calls": with_calls,

@@ -79,8 +79,8 @@ def _errors(dataset: str, how: str, estimate: Any, count: Any) -> list[Row]:
     within = count <= np.ceil(estimate * INPUT_MARGIN)
     figures = {
         "median error": (np.median(relative) * 100, "%"),
-        "median |error|": (np.median(abs(relative)) * 100, "%"),
-        "p95 |error|": (np.quantile(abs(relative), 0.95) * 100, "%"),
+        "median absolute error": (np.median(abs(relative)) * 100, "%"),
+        "p95 absolute error": (np.quantile(abs(relative), 0.95) * 100, "%"),
         f"within {INPUT_MARGIN} x": (within.mean() * 100, "%"),
         "margin that covers 99 %": (np.quantile(count / estimate, 0.99), "x"),
     }

@@ -52,7 +52,10 @@ LANGUAGE_RULE: dict[str, Any] = {
 
 @cache
 def tasks(count: int) -> tuple[bytes, ...]:
-    """Values of `task.submitted`: 40 to 380 words, a third with a system message, all with a type and a tenant."""
+    """Values of `task.submitted`: 40 to 380 words, a third with a system message, all with a type and a tenant.
+
+    Three in ten demand something that excludes models.
+    """
     chance = random.Random(7)  # noqa: S311 - repeatable, not secret
     return tuple(orjson.dumps(_task(chance)) for _ in range(count))
 
@@ -72,8 +75,10 @@ def _task(chance: random.Random) -> dict[str, Any]:
         task["tags"] = [chance.choice(("legal", "code", "urgent"))]
     if chance.random() < 0.5:
         task["max_tokens"] = chance.choice((128, 256, 512))
-    if chance.random() < 0.2:
-        task["requirements"] = {"max_cost_usd": 0.05}
+    if chance.random() < 0.3:
+        task["requirements"] = chance.choice(
+            ({"max_cost_usd": 0.002}, {"capabilities": ["vision"]}, {"min_quality": 0.8})
+        )
     return task
 
 
