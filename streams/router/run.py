@@ -1,4 +1,9 @@
-"""A router as a process: runs until SIGTERM or SIGINT, then drains."""
+"""A router as a process: runs until SIGTERM or SIGINT, then drains.
+
+On asyncio's own event loop, not uvloop: where a broker has closed a connection, uvloop's transport raises
+RuntimeError on the next write, which aiokafka does not expect (its issue 1038). Consumer and producer then give
+up for good, so a broker's restart would end the router.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +14,14 @@ from typing import TYPE_CHECKING
 from streams.router.service import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from streams.config.settings import Settings
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Run one router on an event loop of its own (uvloop where there is one)."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run_router(settings, environ))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+    """Run one router on an event loop of its own."""
+    asyncio.run(run_router(settings, environ))
 
 
 async def run_router(settings: Settings, environ: Mapping[str, str]) -> None:
