@@ -20,7 +20,7 @@ from streams.router.service import Router
 from topics import catalog, provision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from topics.catalog import Topic
 
@@ -185,9 +185,9 @@ def settings(bus: Bus, provider_url: str, **router: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(configured: Settings) -> AsyncIterator[Router]:
+async def running(configured: Settings, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Router]:
     """A router at work; drained at the end."""
-    async with Router(configured, os.environ) as router:
+    async with Router(configured, environ) as router:
         work = asyncio.create_task(router.run())
         try:
             yield router
