@@ -74,6 +74,8 @@ def _improved(schema: Schema, owner: type) -> Schema:
             "description": f"{inspect.getdoc(owner)} Any other value is read as `unknown`.",
             "anyOf": [{"enum": known}, {"type": "string"}],
         }
+    if "description" in schema:  # without its indentation, which only Python 3.13 and later take away
+        schema["description"] = inspect.cleandoc(schema["description"])
     texts = field_texts(owner)
     for name, field in schema.get("properties", {}).items():
         if name in texts:
