@@ -46,9 +46,9 @@ def broker(
     ] = False,
 ) -> None:
     """Run a Kafka broker on this machine until stopped (Ctrl-C)."""
-    from rich.console import Console  # noqa: PLC0415 - keeps `sluice --help` fast
+    from rich.console import Console
 
-    from streams.embedded.broker import EmbeddedBroker, EmbeddedBrokerError  # noqa: PLC0415 - likewise
+    from streams.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
 
     console = Console(stderr=True, highlight=False)
     embedded = EmbeddedBroker(

@@ -35,8 +35,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Name every mistake with its line, its key and its cure."""
-    from streams.config.load import load  # noqa: PLC0415 - brings pydantic; keeps `sluice --help` fast
-    from streams.config.problems import ConfigError  # noqa: PLC0415 - see above
+    from streams.config.load import load
+    from streams.config.problems import ConfigError
 
     try:
         loaded = load(file, environ=os.environ, require_models=require_models)
@@ -49,7 +49,7 @@ def check(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of sluice.yaml, for editors."""
-    from streams.config.schema import json_schema  # noqa: PLC0415 - brings pydantic
+    from streams.config.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
@@ -71,8 +71,8 @@ def _report(problems: "Sequence[Problem]", loaded: "Loaded | None", *, as_json: 
 
 
 def _summary(loaded: "Loaded") -> dict[str, Any]:
-    from streams.decide.policy import fingerprint  # noqa: PLC0415 - brings numpy
-    from streams.registry import Registry  # noqa: PLC0415 - brings numpy
+    from streams.decide.policy import fingerprint
+    from streams.registry import Registry
 
     settings = loaded.settings
     registry = Registry.of(settings.models, settings.providers)

@@ -42,7 +42,7 @@ class EmbeddedBroker:
     the broker when that thread ends (see guard.py). It is bound to no event loop.
     """
 
-    def __init__(  # noqa: PLR0913 - all but `kind` are by keyword, have a default, and are rarely given
+    def __init__(
         self,
         kind: WantedKind = "auto",
         *,
