@@ -111,19 +111,12 @@ class Publisher:
         return await self.settle(record, await self._first_send(record))
 
     async def settle(self, record: Outgoing, pending: asyncio.Future[Any]) -> int:
-        """Wait until a record that was sent is durable, sending it again where its sending timed out."""
+        """Wait until a record that was sent is durable, sending it again where its sending failed in passing."""
         while True:
             try:
                 offset: int = (await pending).offset
-            except MessageSizeTooLargeError:
-                raise
             except KafkaError as error:
-                if not (isinstance(error, KafkaTimeoutError) or error.retriable):
-                    raise
-                log.warning(
-                    "publish.retry", topic=record.topic, partition=record.partition, error=repr(error)
-                )
-                await asyncio.sleep(RETRY_PAUSE_S)
+                await self._pause(record, error)
                 pending = await self._first_send(record)
             else:
                 return offset
@@ -132,12 +125,14 @@ class Publisher:
         while True:
             try:
                 return await self.send(record)
-            except MessageSizeTooLargeError:
-                raise
             except KafkaError as error:
-                if not (isinstance(error, KafkaTimeoutError) or error.retriable):
-                    raise
-                log.warning(
-                    "publish.retry", topic=record.topic, partition=record.partition, error=repr(error)
-                )
-                await asyncio.sleep(RETRY_PAUSE_S)
+                await self._pause(record, error)
+
+    @staticmethod
+    async def _pause(record: Outgoing, error: KafkaError) -> None:
+        """Before another try; a failure that does not pass is raised again."""
+        passing = isinstance(error, KafkaTimeoutError) or error.retriable
+        if not passing or isinstance(error, MessageSizeTooLargeError):
+            raise error
+        log.warning("publish.retry", topic=record.topic, partition=record.partition, error=repr(error))
+        await asyncio.sleep(RETRY_PAUSE_S)

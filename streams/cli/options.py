@@ -120,7 +120,9 @@ def load(
         settings = load_settings(path, environ=os.environ, require_models=require_models)
     except ConfigError as error:
         fail(str(error), code=BAD_USAGE)
-    settings = _changed(settings, {"kafka": {"brokers": brokers, "prefix": prefix}, **(changes or {})})
+    changes = dict(changes or {})
+    changes["kafka"] = {"brokers": brokers, "prefix": prefix, **changes.get("kafka", {})}
+    settings = _changed(settings, changes)
     if not _BROKERS.fullmatch(settings.kafka.brokers.strip()):
         fail(f"brokers must be host:port,host:port, not {settings.kafka.brokers!r}", code=BAD_USAGE)
     return settings
