@@ -123,7 +123,7 @@ async def call(conditions: Conditions) -> list[Row]:
     """CPU of one call by client."""
     calls = conditions.scaled(CALLS)
     took: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-    async with stage.serving("provider", {"delay_s": 0.0}) as provider:
+    async with stage.serving("provider", {"delay_s": 0.0, "loop": "uvloop"}) as provider:
         port = int(provider["url"].split(":")[2].split("/")[0])
         for _ in range(conditions.repeats):
             for name, subject in SUBJECTS.items():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TASKS = 24_000
 TASKS_WITH_CALLS = 6_000
+ROUTER = "router"
 WARM_SHARE = 6
 """One task in so many is warm-up."""
 
@@ -25,18 +26,19 @@ async def decide_only(conditions: Conditions) -> list[Row]:
         "bare loop (loads, dumps)": ("bare", {"encoder": "bare"}),
         "+ typed events": ("bare", {"encoder": "bare_typed"}),
         "+ decide()": ("bare", {"encoder": "bare_decide"}),
-        "router, decide-only": ("decide_only", {}),
+        ROUTER: ("decide_only", {}),
+        "bare loop on uvloop": ("bare", {"encoder": "bare", "loop": "uvloop"}),
     }
     return _rows("decide-only", await _costs(conditions, subjects, conditions.scaled(TASKS)))
 
 
 async def with_calls(conditions: Conditions) -> list[Row]:
     """The router against its own HTTP client alone, and against a hand-written loop with the same writes."""
-    async with stage.serving("provider", {"delay_s": 0.0}) as provider:
+    async with stage.serving("provider", {"delay_s": 0.0, "loop": "uvloop"}) as provider:
         subjects: dict[str, tuple[str, dict[str, Any]]] = {
             "calls alone (Caller, no Kafka)": ("calls_alone", provider),
             "calls between bare writes": ("calls_by_hand", provider),
-            "router": ("with_calls", provider),
+            ROUTER: ("with_calls", provider),
         }
         return _rows("with-calls", await _costs(conditions, subjects, conditions.scaled(TASKS_WITH_CALLS)))
 
@@ -67,4 +69,5 @@ def _rows(scenario: str, costs: Mapping[str, list[Cost]]) -> list[Row]:
         for name, of in costs.items():
             values = [rate(cost) for cost in of]
             rows.append(row(scenario, name, values, unit, against=None if name == baseline else against))
-    return rows
+    growth = [cost.growth for cost in costs[ROUTER]]
+    return [*rows, row(scenario, "router: a task's CPU, second half of the run over the first", growth, "x")]

@@ -32,7 +32,7 @@ async def delay(conditions: Conditions) -> list[Row]:
     """Task written to result read, less the call itself; beside one record written and read back."""
     spec = await stage.spec_with_topics(conditions)
     async with (
-        stage.serving("provider", {"delay_s": CALL_S}) as provider,
+        stage.serving("provider", {"delay_s": CALL_S, "loop": "uvloop"}) as provider,
         stage.serving("router", {**spec, **provider}),
         _Traffic(spec).flowing() as traffic,
     ):

@@ -1,5 +1,7 @@
 """What is measured, each run in a process of its own: `python -m tests.bench.subjects NAME JSON`.
 
+On asyncio's event loop, like the router, unless the specification names another.
+
 Writes one line of JSON to standard output: what it cost, or where it listens. Those that serve do so until SIGTERM.
 """
 
@@ -181,10 +183,11 @@ SUBJECTS: dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, None]]] = {
 
 
 def main() -> None:
-    """Run one subject on uvloop."""
+    """Run one subject."""
     name, spec = sys.argv[1], orjson.loads(sys.argv[2])
     configure_logs()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    factory = uvloop.new_event_loop if spec.get("loop") == "uvloop" else asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(partial(SUBJECTS[name], spec)())
 
 
