@@ -6,6 +6,7 @@ Exit code 0 when nothing was lost and something was completed, 1 otherwise, 2 fo
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -116,7 +117,9 @@ def _quiet() -> None:
     from streams.observability.logs import configure_logs
 
     configure_logs(level="ERROR")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
+    if not os.environ.get("SLUICE_DEBUG"):
+        for library in ("aiokafka", "asyncio"):
+            logging.getLogger(library).setLevel(logging.CRITICAL + 1)
 
 
 def _run(plan: "Plan", console: "Console", *, as_json: bool) -> int:

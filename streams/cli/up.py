@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BROKER_PORT = 9092
 """Where a broker of ours listens: where every other command looks for one that is not named."""
+CLOSE_S = 5.0
+"""How long clients may take to notice that the broker has died."""
 
 
 def up(
@@ -101,18 +103,34 @@ class _Everything:
         self._console = console
         self._as_json = as_json
         self._stop = asyncio.Event()
+        self._last_words: str | None = None
 
     async def run(self) -> int:
         """Until SIGINT or SIGTERM, or until a part fails; the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        async with AsyncExitStack() as stack:
+        stack = AsyncExitStack()
+        try:
             started = await self._unless_stopped(self._start(stack))
-            if started is None:
-                return 0
-            router, tables = started
-            self._announce(router, tables)
-            return await self._until_stopped(router)
+            code = 0 if started is None else await self._until_stopped(*started)
+        finally:
+            await self._close(stack)
+        if self._last_words is not None:  # only now: libraries that lose their broker are loud about it
+            self._console.print(self._last_words, style="red", markup=False, soft_wrap=True)
+        if code == 0:
+            self._console.print("Drained and stopped.", style="dim")
+        return code
+
+    async def _close(self, stack: AsyncExitStack) -> None:
+        """Stop what was started. Clients of a broker that is gone are not waited for: there is nobody to talk to."""
+        if self._embedded is None or self._last_words is None:
+            await stack.aclose()
+            return
+        closing = asyncio.ensure_future(stack.aclose())
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await self._embedded.stop()
 
     async def _start(self, stack: AsyncExitStack) -> "tuple[Router, TablesService]":
         """In the order in which each needs the one before; stopped in the opposite one."""
@@ -150,8 +168,9 @@ class _Everything:
             doing.cancel()
             await asyncio.gather(doing, stopped, return_exceptions=True)
 
-    async def _until_stopped(self, router: "Router") -> int:
+    async def _until_stopped(self, router: "Router", tables: "TablesService") -> int:
         """Run until a signal, then drain; a broker of ours that dies is the end, too."""
+        self._announce(router, tables)
         working = asyncio.ensure_future(router.run())
         ends: list[asyncio.Future[Any]] = [working, asyncio.ensure_future(self._stop.wait())]
         if self._embedded is not None:
@@ -159,16 +178,17 @@ class _Everything:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._embedded is not None and ends[-1].done():
-                fail(
-                    f"the broker ended by itself, with exit code {ends[-1].result()}:\n{self._embedded.output_tail()}"
+                self._last_words = (
+                    f"The broker ended by itself, with exit code {ends[-1].result()}. The end of its output:\n"
+                    f"{self._embedded.output_tail() or '(it wrote nothing)'}"
                 )
+                return 1
             router.stop()
             await working
         finally:
             for task in ends:
                 task.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
-        self._console.print("Drained and stopped.", style="dim")
+            await asyncio.wait(ends, timeout=CLOSE_S)
         return 0
 
     def _announce(self, router: "Router", tables: "TablesService") -> None:

@@ -73,10 +73,11 @@ class Cluster:
     def kafka(self) -> Kafka:
         return Kafka(brokers=self.bus.bootstrap, prefix=self.bus.prefix, partitions=PARTITIONS)
 
-    def kill_router(self, name: str) -> None:
+    def kill(self, name: str) -> None:
         """SIGKILL, noting when."""
         self.workers[name].kill()
-        self.kills.append(time.time())
+        if self.workers[name].role == "router":
+            self.kills.append(time.time())
 
     async def start(self, *names: str) -> None:
         """Start workers, and wait until all are at work."""

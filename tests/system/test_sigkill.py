@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
     from streams.state.merge import Spend
     from tests.brokers import BrokerInUse
+    from tests.system.processes import Worker
 
 pytestmark = pytest.mark.system
 
 TASKS = 500
 ROUTER_KILLS = 5
 TABLES_KILLS = 3
+AGAIN_WHILE_JOINING = 0.4
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,30 @@ async def storm(broker: BrokerInUse, tmp_path_factory: pytest.TempPathFactory) -
 
 async def blow(one: Cluster, chance: random.Random) -> None:
     """Kill somebody whenever so many results are there, and start them again at once."""
-    victims = ["router"] * ROUTER_KILLS + ["tables"] * TABLES_KILLS
-    chance.shuffle(victims)
-    moments = sorted(chance.sample(range(20, TASKS - 60), len(victims)))
-    for moment, role in zip(moments, victims, strict=True):
+    roles = ["router"] * ROUTER_KILLS + ["tables"] * TABLES_KILLS
+    chance.shuffle(roles)
+    moments = sorted(chance.sample(range(20, TASKS - 60), len(roles)))
+    for moment, role in zip(moments, roles, strict=True):
         await one.until_results(moment)
         if role == "tables":
-            name = chance.choice(one.tables).name
-            one[name].kill()
-            one[name].start()
-            continue
-        names = chance.choice((["router-1"], ["router-2"], ["router-1", "router-2"]))
-        for name in names:
-            one.kill_router(name)
-            one[name].start()
+            again(one, chance.choice(one.tables))
+        else:
+            await hit_routers(one, chance)
+
+
+async def hit_routers(one: Cluster, chance: random.Random) -> None:
+    """One of them, or both at once; sometimes one of them once more, while it is joining."""
+    victims = chance.choice(([one["router-1"]], [one["router-2"]], one.routers))
+    for router in victims:
+        again(one, router)
+    if chance.random() < AGAIN_WHILE_JOINING:
+        await until(lambda: victims[0].said("router.started"))
+        again(one, victims[0])
+
+
+def again(one: Cluster, worker: Worker) -> None:
+    one.kill(worker.name)
+    worker.start()
 
 
 async def test_every_task_has_exactly_one_distinct_result(storm: Storm) -> None:

@@ -59,13 +59,13 @@ async def submit(
         ledger.submit(str(Source(topic, record.partition, offset)))
 
     async with Publisher(options, idempotent=kafka.idempotence) as publisher:
-        began, settling = time.monotonic(), []
-        for number, entry in enumerate(entries):
-            await asyncio.sleep(max(0.0, began + number / per_s - time.monotonic()))
-            partition = partitioner(entry.key, every, every)
-            record = Outgoing(topic, partition, entry.key, entry.value, _headers(number))
-            settling.append(asyncio.ensure_future(settle(record, await publisher.send(record))))
-        await asyncio.gather(*settling)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as settling:
+            for number, entry in enumerate(entries):
+                await asyncio.sleep(max(0.0, began + number / per_s - time.monotonic()))
+                partition = partitioner(entry.key, every, every)
+                record = Outgoing(topic, partition, entry.key, entry.value, _headers(number))
+                settling.create_task(settle(record, await publisher.send(record)))
 
 
 def _headers(number: int) -> list[tuple[str, bytes]]:
@@ -102,11 +102,15 @@ class Follower:
             max_partition_fetch_bytes=DEAD_LETTER_BYTES,
             fetch_max_wait_ms=_POLL_MS,
         )
-        await consumer.start()
+        try:
+            await consumer.start()
+            consumer.assign(places)
+            for place, end in (await consumer.end_offsets(places)).items():
+                consumer.seek(place, end)
+        except BaseException:
+            await consumer.stop()
+            raise
         self._consumer = consumer
-        consumer.assign(places)
-        for place, end in (await consumer.end_offsets(places)).items():
-            consumer.seek(place, end)
         return self
 
     async def __aexit__(

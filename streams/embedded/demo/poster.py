@@ -50,7 +50,7 @@ def print_poster(console: Console, summary: Summary, backstage: Backstage) -> No
     """Print it, as wide as the console is, up to 100 columns."""
     width = min(console.width, WIDEST)
     style = "green" if summary.ok else "red"
-    body = _Body(summary, backstage, bar=24 if width < _NARROW else 36, ascii_only=console.options.ascii_only)
+    body = _Body(summary, backstage, bar=20 if width < _NARROW else 36, ascii_only=console.options.ascii_only)
     panel = Panel(
         body.render(),
         title="[bold]Sluice demo[/]",
@@ -60,7 +60,7 @@ def print_poster(console: Console, summary: Summary, backstage: Backstage) -> No
         padding=(1, 1),
     )
     console.print(panel)
-    console.print(_further(backstage.commands, width))
+    _print_further(console, backstage.commands, width)
 
 
 class _Body:
@@ -145,12 +145,12 @@ class _Body:
             style = TIER_STYLES.get(tier, "")
             grid = self._grid()
             grid.add_row(Text(f"{share:.1%}"), self._drawn(share, style), Text(tier, style=style))
-            rows += [grid, Padding(Text(told, style="dim"), (0, 0, 0, _NUMBER + 2))]
+            rows += [grid, *([Padding(Text(told, style="dim"), (0, 0, 0, _NUMBER + 2))] if told else [])]
         return Group(*rows)
 
     def _failovers(self) -> RenderableType:
         ledger, outage = self._backstage.ledger, self._backstage.outage
-        count = f"{ledger.failovers} {_plural('task', ledger.failovers)}"
+        count = f"{ledger.failovers or 'No'} {_plural('task', ledger.failovers)}"
         lines = [Text(outage)] if outage else []
         lines.append(Text(f"{count} answered by another model after the first failed"))
         if ledger.avoided:
@@ -169,14 +169,14 @@ class _Body:
         return Text(self._block * (max(filled, 1) if share > 0 else 0), style=style)
 
 
-def _further(commands: Sequence[tuple[str, str]], width: int) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="cyan")
+def _print_further(console: Console, commands: Sequence[tuple[str, str]], width: int) -> None:
+    """Beside each what it shows, where there is room; a command is never cut, so that it can be copied."""
+    console.print(Text("Look further", style="bold"))
     longest = max(len(command) for command, _ in commands)
-    described = longest + max(len(what) for _, what in commands) + 4 <= width
+    described = longest + max(len(what) for _, what in commands) + len("    ") <= width
     for command, what in commands:
-        grid.add_row(*([command, Text(what, style="dim")] if described else [command]))
-    return Group(Text("Look further", style="bold"), Padding(grid, (0, 0, 0, 2)))
+        line = Text.assemble("  ", (command.ljust(longest) if described else command, "cyan"))
+        console.print(line.append(f"  {what}", style="dim") if described else line, soft_wrap=True)
 
 
 def _plural(noun: str, count: int) -> str:

@@ -174,7 +174,8 @@ class _Demo:
         kafka = self._settings.kafka
         where = f"--brokers {kafka.brokers}"
         where += f" --prefix {kafka.prefix}" if kafka.prefix != PREFIX else ""
-        where += f" --config {self._plan.config}" if self._plan.config and self._plan.brokers else ""
+        secured = kafka.security.protocol != "PLAINTEXT"
+        where += f" --config {self._plan.config}" if secured else ""
         commands = []
         if task_id := self._ledger.first_failover or self._ledger.first_completed:
             commands.append((f"sluice explain {task_id} {where}", "why this model"))

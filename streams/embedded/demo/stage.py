@@ -24,7 +24,7 @@ from streams.embedded.demo.errors import DemoError
 from topics import provision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
     from streams.embedded.demo.children import Child
@@ -37,6 +37,7 @@ BrokerLabel = Literal["kafka", "tansu", "external"]
 SPEED: Final = 0.2
 """Factor on the simulated latencies, so that a demo of a few hundred tasks takes seconds."""
 _REQUEST_TIMEOUT_S: Final = 5.0
+_CLOSE_S: Final = 3.0
 
 
 class Stage:
@@ -128,9 +129,7 @@ class Stage:
                 return doing.result()
             raise next(end for end in ends if end.done()).result()
         finally:
-            for task in (doing, *ends):
-                task.cancel()
-            await asyncio.gather(doing, *ends, return_exceptions=True)
+            await _given_up([doing, *ends])
 
     async def outage(self, model: str, *, duration_s: float) -> None:
         """Let a simulated model answer 503 for a while."""
@@ -201,6 +200,14 @@ class Stage:
 
 async def _all_ready(starting: list[Child]) -> None:
     await asyncio.gather(*(child.ready() for child in starting))
+
+
+async def _given_up(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel; and once more, what still waits to close its connections to a broker that is gone."""
+    for _ in range(2):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CLOSE_S)
 
 
 async def _broker_exited(broker: EmbeddedBroker) -> DemoError:
