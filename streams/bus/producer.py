@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
+from streams.bus.closing import close
 from topics.catalog import DEAD_LETTER_BYTES
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Publisher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._producer.stop()
+        await close(self._producer)
 
     async def send(self, record: Outgoing) -> asyncio.Future[Any]:
         """Hand a record over, in order; the future is its acknowledgement (with `.offset`)."""

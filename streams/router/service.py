@@ -23,13 +23,14 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.bus.closing import CLOSE_WITHIN_S, close
 from streams.bus.connection import client_options
 from streams.bus.producer import Publisher
 from streams.call import Caller, RetryBudget
 from streams.decide import CompiledPolicy, published_policy, published_registry
 from streams.observability.server import ProbeServer, Verdict
 from streams.registry import Registry
-from streams.router.assignment import Assignment
+from streams.router.assignment import Assignment, check_topics
 from streams.router.carrier import Carrier
 from streams.router.intake import Intake
 from streams.router.knowledge import Knowledge
@@ -146,6 +147,7 @@ class Router:
         caller = await enter(Caller(settings.providers, environ))
         publisher = await enter(Publisher(options, idempotent=kafka.idempotence))
         outputs = Outputs(kafka.prefix)
+        await check_topics(options, kafka.prefix)
         await self._publish_policy(publisher, outputs, policy, registry)
         view = await enter(StateView(kafka, environ))
         await view.caught_up()
@@ -180,9 +182,8 @@ class Router:
             )
         )
         await self._consumer.start()
-        self._stack.push_async_callback(self._consumer.stop)
+        self._stack.push_async_callback(close, self._consumer)
         topics = [topic.full_name(kafka.prefix) for topic in (TASK_SUBMITTED, TASK_SUBMITTED_BATCH)]
-        await self._assignment.check_topics()
         self._consumer.subscribe(topics, listener=_Listener(self))
         log.info(
             "router.started", fingerprint=policy.fingerprint, group=self._group, probe_port=self.probe_port
@@ -281,7 +282,8 @@ class Router:
             await asyncio.sleep(self._settings.router.commit_interval_s)
             await self._commit(list(self._assignment.partitions.values()))
             self._assignment.observe_lag()
-            self.metrics.state_age.set(self._knowledge.age_s(self._clock.time()) or 0.0)
+            age = self._knowledge.age_s(self._clock.time())
+            self.metrics.state_age.set(float("nan") if age is None else age)
 
     async def _commit(self, partitions: Iterable[Partition]) -> None:
         now = self._clock.monotonic()
@@ -311,7 +313,11 @@ class Router:
                 await asyncio.gather(*late, return_exceptions=True)
                 self.metrics.cancelled.inc(len(late))
                 log.warning("router.cancelled", tasks=len(late))
-        await self._commit(partitions)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._commit(partitions)
+        except TimeoutError:
+            log.warning("router.commit_failed", error="no broker took it in time")
 
     async def revoked(self, wheres: Iterable[TopicPartition]) -> None:
         """Rule 9: stop intake, wait, publish, commit, cancel what is left."""

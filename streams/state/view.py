@@ -21,8 +21,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.bus.closing import close
 from streams.bus.connection import client_options
-from streams.bus.topology import partition_counts
+from streams.bus.topology import TopicsNotReadyError, partition_counts
 from streams.decide.world import World
 from streams.state.overlay import Overlay
 from streams.state.partials import Partials, model_health
@@ -42,7 +43,7 @@ POLL_MS = 500
 RETRY_PAUSE_S = 0.5
 
 
-class StateTopicMissingError(Exception):
+class StateTopicMissingError(TopicsNotReadyError):
     """The topic of the state does not exist."""
 
     def __init__(self, topic: str) -> None:
@@ -115,7 +116,7 @@ class StateView:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follower
         if self._consumer is not None:
-            await self._consumer.stop()
+            await close(self._consumer)
 
     async def caught_up(self) -> None:
         """Wait until everything is read that was there when the view was entered.
