@@ -140,7 +140,7 @@ def _run(plan: "Plan", console: "Console", *, as_json: bool) -> int:
             console.print("Everything still runs. Ctrl-C stops it.", style="dim")
 
     try:
-        asyncio.run(_until_signalled(run_demo(plan, screen_for(console), show), seen))
+        asyncio.run(_until_signalled(run_demo(plan, screen_for(console, plain=as_json), show), seen))
     except asyncio.CancelledError:
         if not (plan.keep and summaries):
             console.print("Stopped.", style="dim")

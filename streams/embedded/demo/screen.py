@@ -152,9 +152,9 @@ class PlainScreen:
         self._console.print(Text(line), soft_wrap=True)
 
 
-def screen_for(console: Console) -> LiveScreen | PlainScreen:
-    """The one that suits."""
-    return LiveScreen(console) if console.is_terminal else PlainScreen(console)
+def screen_for(console: Console, *, plain: bool = False) -> LiveScreen | PlainScreen:
+    """The one that suits; `plain` asks for lines on a terminal too."""
+    return LiveScreen(console) if console.is_terminal and not plain else PlainScreen(console)
 
 
 def saved(ledger: Ledger) -> str:
