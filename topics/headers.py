@@ -67,9 +67,13 @@ def task_id_of(source: Source) -> str:
     return derived_id("task", source)
 
 
-def call_id_of(task_id: str, step: int, attempt: int) -> str:
-    """The id of a call, which is also its idempotency key at the provider."""
-    return derived_id("call", task_id, step, attempt)
+def call_id_of(decision_id: str, step: int, attempt: int) -> str:
+    """The id of a call, which is also its idempotency key at the provider.
+
+    The decision's id stands for the task and where it lies: a call repeated after a crash has the same id, a task
+    that is submitted once more has calls of its own.
+    """
+    return derived_id("call", decision_id, step, attempt)
 
 
 def call_event_id_of(call_id: str, repeat: int) -> str:
@@ -82,9 +86,9 @@ def decision_id_of(task_id: str, source: Source | str) -> str:
     return derived_id("task.routed", task_id, source)
 
 
-def result_id_of(task_id: str, revision: int = 1) -> str:
+def result_id_of(decision_id: str, revision: int = 1) -> str:
     """The id of `task.completed`."""
-    return derived_id("task.completed", task_id, revision)
+    return derived_id("task.completed", decision_id, revision)
 
 
 def trace_parent(incoming: str | None, trace_seed: str, event_id: str) -> str:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from aiokafka.structs import OffsetAndMetadata
 
 
+class TopicsNotReadyError(Exception):
+    """Topics are missing or do not fit together. The message ends with the cure."""
+
+
 @asynccontextmanager
 async def admin_client(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client.

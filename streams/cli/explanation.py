@@ -226,10 +226,12 @@ def _cost(story: Story) -> Table:
         spent, label, what = decision.candidates.expected_cost_usd[first], "expected", "for one call"
     else:
         return _facts(("spent", "nothing"))
-    comparison = saving(spent, decision.baseline_usd)
+    baseline = decision.baseline_usd if result is None else result.baseline_usd
+    basis = "expected" if result is None else "for the same tokens"
+    comparison = saving(spent, baseline)
     return _facts(
         (label, f"{usd(spent)} {what}"),
-        ("best model", f"{usd(decision.baseline_usd)} expected{best}" if decision.baseline_usd else ""),
+        ("best model", f"{usd(baseline)} {basis}{best}" if baseline else ""),
         ("so", f"{comparison} than with the best model" if comparison else ""),
         ("reserved", f"{usd(decision.reserved_usd)} counts as spent should the router die in a call"),
     )

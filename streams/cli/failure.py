@@ -20,6 +20,7 @@ def sentence_of(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from streams.bus.topology import TopicsNotReadyError
     from streams.config.problems import ConfigError
     from streams.config.secrets import MissingSecretError
     from streams.registry import UnpricedModelError
@@ -27,8 +28,8 @@ def sentence_of(error: Exception) -> tuple[str, int]:
     match error:
         case ConfigError():
             return str(error), BAD_USAGE
-        case MissingSecretError() | UnpricedModelError():
-            return _sentence(error), BAD_USAGE
+        case MissingSecretError() | UnpricedModelError() | TopicsNotReadyError():
+            return _sentence(error), FAILED if isinstance(error, TopicsNotReadyError) else BAD_USAGE
         case KafkaConnectionError():
             return no_broker(None), FAILED
         case KafkaError():

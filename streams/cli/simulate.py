@@ -4,6 +4,7 @@ Exit code 0 when stopped by SIGINT or SIGTERM, 1 when the port cannot be had, 2 
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -81,7 +82,7 @@ def _print_settings(settings: dict[str, object], *, as_json: bool) -> None:
 
 def _run(simulator: "Simulator", console: "Console", *, as_json: bool) -> int:
     factory = None
-    if sys.platform != "win32":
+    with contextlib.suppress(ImportError):  # uvloop comes with sluice[embedded], but not on Windows
         import uvloop
 
         factory = uvloop.new_event_loop

@@ -54,10 +54,10 @@ def up(
     from aiokafka.errors import KafkaConnectionError
     from rich.console import Console
 
+    from streams.bus.topology import TopicsNotReadyError
     from streams.cli.failure import no_broker
     from streams.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
     from streams.observability.logs import configure_logs
-    from streams.tables.worker import TopicsNotReadyError
     from topics.provision import ProvisionError
 
     settings = load(config, brokers=brokers, prefix=prefix, require_models=True)
@@ -74,22 +74,12 @@ def up(
         )
     configure_logs()
     try:
-        code = _run(_Everything(settings, embedded, console, as_json=as_json))
+        code = asyncio.run(_Everything(settings, embedded, console, as_json=as_json).run())
     except KafkaConnectionError:
         fail(no_broker(settings.kafka.brokers))
     except (EmbeddedBrokerError, ProvisionError, TopicsNotReadyError) as error:
         fail(str(error))
     raise typer.Exit(code)
-
-
-def _run(everything: "_Everything") -> int:
-    factory = None
-    if sys.platform != "win32":
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(everything.run())
 
 
 class _Everything:

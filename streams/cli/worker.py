@@ -10,9 +10,7 @@ from streams.cli.lazy import Entry, LazyGroup
 class _Roles(LazyGroup):
     entries: ClassVar = (
         Entry("router", "streams.cli.worker_router", "Read tasks, decide, call models, publish results."),
-        Entry(
-            "tables", "streams.cli.worker_tables", "Fold calls and feedback into tables; publish snapshots."
-        ),
+        Entry("tables", "streams.cli.worker_tables", "Fold calls into tables; publish snapshots."),
     )
 
 

@@ -27,7 +27,6 @@ def tables(
     """Fold calls into windowed tables and publish snapshots of them, until stopped."""
     import asyncio
     import os
-    import sys
 
     from streams.observability.logs import configure_logs
     from streams.tables.worker import run_tables
@@ -35,7 +34,4 @@ def tables(
     changes = {"tables": {"http_port": http_port, "instance": instance}}
     settings = load(config, brokers=brokers, prefix=prefix, changes=changes)
     configure_logs()
-    run = asyncio.run
-    if sys.platform != "win32":
-        from uvloop import run
-    raise typer.Exit(run(run_tables(settings, os.environ)))
+    raise typer.Exit(asyncio.run(run_tables(settings, os.environ)))

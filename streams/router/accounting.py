@@ -68,7 +68,7 @@ def ended_call(
         if outcome.status is CallStatus.OK
         else ()
     )
-    call_id = call_id_of(job.decision.task_id, attempt.step, attempt.attempt)
+    call_id = call_id_of(job.decision.decision_id, attempt.step, attempt.attempt)
     features = job.decision.features
     return CallCompleted(
         event_id=call_event_id_of(call_id, attempt.repeat),
@@ -116,7 +116,7 @@ def lost_call(job: Job, attempt: Attempt, model: RegisteredModel | None, *, now:
         model: its model; None where the registry no longer has it.
         now: seconds since the epoch.
     """
-    call_id = call_id_of(job.decision.task_id, attempt.step, attempt.attempt)
+    call_id = call_id_of(job.decision.decision_id, attempt.step, attempt.attempt)
     reserved = round(job.decision.reserved_usd * NUSD_PER_USD)
     features = job.decision.features
     return CallCompleted(
@@ -146,8 +146,8 @@ def lost_call(job: Job, attempt: Attempt, model: RegisteredModel | None, *, now:
     )
 
 
-def finished(job: Job, history: History, end: Finish, *, now: float, tier: str | None) -> TaskCompleted:
-    """The result of a task whose plan came to its end."""
+def finished(job: Job, history: History, end: Finish, *, now: float, best: RegisteredModel) -> TaskCompleted:
+    """The result of a task whose plan came to its end; `best` is the registry's best model, for comparison."""
     answer = None if end.answer is None else history.settled()[end.answer]
     failure = None if answer else _failure(end.failure_code or "calls_failed", history)
     return _result(
@@ -157,7 +157,8 @@ def finished(job: Job, history: History, end: Finish, *, now: float, tier: str |
         failure=failure,
         answer=None if answer is None else Answer(answer.content, answer.tool_calls, answer.finish_reason),
         model=None if answer is None else answer.model,
-        tier=tier if answer else None,
+        tier=None if answer is None else answer.tier,
+        baseline_nusd=0 if answer is None else cost_nusd(best.prices, answer.usage),
     )
 
 
@@ -176,10 +177,11 @@ def _result(
     answer: Answer | None = None,
     model: str | None = None,
     tier: str | None = None,
+    baseline_nusd: int = 0,
 ) -> TaskCompleted:
     task, decision = job.submission.task, job.decision
     return TaskCompleted(
-        result_id=result_id_of(decision.task_id),
+        result_id=result_id_of(decision.decision_id),
         task_id=decision.task_id,
         source=decision.source,
         status=ResultStatus.COMPLETED if answer else ResultStatus.FAILED,
@@ -192,7 +194,7 @@ def _result(
         model=model,
         tier=tier,
         cost_usd=usd(history.cost_nusd),
-        baseline_usd=decision.baseline_usd,
+        baseline_usd=usd(baseline_nusd),
         usage=_sum([call.usage for call in history.calls]),
         calls=tuple(
             CallSummary(c.call_id, c.model, c.status.value, usd(c.cost_nusd), c.latency_s)

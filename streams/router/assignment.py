@@ -10,11 +10,11 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.bus.tail import end_offsets
-from streams.bus.topology import committed_offsets, partition_counts
+from streams.bus.topology import TopicsNotReadyError, committed_offsets, partition_counts
 from streams.router.partition import Ends, Partition, TaskIds
 from streams.router.takeover import OUTPUTS, Recovery, metadata_of, recover, tails_of
 from streams.router.tracker import OffsetTracker
-from topics.catalog import TASK_SUBMITTED, TASK_SUBMITTED_BATCH
+from topics.catalog import POLICY, TASK_SUBMITTED, TASK_SUBMITTED_BATCH
 from topics.headers import Source
 
 if TYPE_CHECKING:
@@ -32,8 +32,26 @@ RESUME_BELOW = 0.5
 """A partition paused at its bound is resumed when it is this full."""
 
 
-class TopicsMissingError(Exception):
-    """The topics are not as the catalog has them."""
+async def check_topics(options: Mapping[str, Any], prefix: str) -> None:
+    """Every per-task topic must exist with the same number of partitions.
+
+    Raises:
+        TopicsNotReadyError: naming the topics and the cure.
+        KafkaError: the broker cannot be reached.
+    """
+    per_task = (TASK_SUBMITTED, TASK_SUBMITTED_BATCH, *OUTPUTS)
+    names = [topic.full_name(prefix) for topic in per_task]
+    counts = await partition_counts(options, [*names, POLICY.full_name(prefix)])
+    missing = [name for name, count in counts.items() if count == 0]
+    if missing:
+        message = f"topics are missing: {', '.join(missing)}; create them with `sluice topics apply`"
+        raise TopicsNotReadyError(message)
+    if len({counts[name] for name in names}) > 1:
+        each = ", ".join(f"{name} has {counts[name]}" for name in names)
+        message = (
+            f"per-task topics must have the same number of partitions: {each}; see `sluice topics check`"
+        )
+        raise TopicsNotReadyError(message)
 
 
 class Assignment:
@@ -91,25 +109,6 @@ class Assignment:
         self._metrics.paused.set(len(self._paused))
 
     # --- coming and going ----------------------------------------------------------------------------
-
-    async def check_topics(self) -> None:
-        """Every per-task topic must exist with the same number of partitions.
-
-        Raises:
-            TopicsMissingError: naming the topics and the cure.
-        """
-        names = [t.full_name(self._prefix) for t in (TASK_SUBMITTED, TASK_SUBMITTED_BATCH, *OUTPUTS)]
-        counts = await partition_counts(self._options, names)
-        missing = [name for name, count in counts.items() if count == 0]
-        if missing:
-            message = f"topics are missing: {', '.join(missing)}; create them with `sluice topics apply`"
-            raise TopicsMissingError(message)
-        if len(set(counts.values())) > 1:
-            each = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            message = (
-                f"per-task topics must have the same number of partitions: {each}; see `sluice topics check`"
-            )
-            raise TopicsMissingError(message)
 
     def take_over(self, wheres: set[TopicPartition], *, on_failure: Callable[[BaseException], None]) -> None:
         """Pause the partitions, learn what their former owners did, then resume them."""

@@ -107,6 +107,12 @@ class Carrier:
         )
         self._on_finished(partition, incoming.source.offset)
 
+    async def skip(self, partition: Partition, incoming: Incoming, unrecorded: CallCompleted | None) -> None:
+        """A task that a former owner finished; its last call is put on record where that was lost."""
+        if unrecorded is not None:
+            await self._publish_call(partition, incoming, unrecorded)
+        self._on_finished(partition, incoming.source.offset)
+
     async def routed_only(
         self, partition: Partition, incoming: Incoming, record: Outgoing, sent: asyncio.Future[object]
     ) -> None:
@@ -184,13 +190,10 @@ class Carrier:
                 await self._publish_call(partition, incoming, ended)
                 unpublished = None
                 await asyncio.sleep(pause)
-        tier = None
-        if move.answer is not None:
-            answered = history.settled()[move.answer]
-            tier = answered.tier
-            if answered.step > 0:
-                self._metrics.failovers.inc()
-        return finished(job, history, move, now=self._clock.time(), tier=tier), unpublished
+        if move.answer is not None and history.settled()[move.answer].step > 0:
+            self._metrics.failovers.inc()
+        best = self._registry.models[self._registry.best()]
+        return finished(job, history, move, now=self._clock.time(), best=best), unpublished
 
     async def _call(self, job: Job, attempt: Attempt) -> tuple[CallCompleted | None, float | None]:
         """One call in its slot, and the pause before it is tried again where it is.
@@ -199,7 +202,7 @@ class Carrier:
         """
         step = job.decision.plan.steps[attempt.step]
         model = self._registry[step.model]
-        call_id = call_id_of(job.decision.task_id, attempt.step, attempt.attempt)
+        call_id = call_id_of(job.decision.decision_id, attempt.step, attempt.attempt)
         async with self._slots.hold(model):
             left = self._seconds_left(job)
             if left <= 0:

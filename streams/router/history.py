@@ -39,17 +39,18 @@ class History:
         return sum(call.cost_nusd for call in self.calls)
 
     def settled(self) -> list[CallCompleted]:
-        """The last call of each step that was carried out."""
-        return [c for c in self.calls if not c.will_retry and c.status is not CallStatus.OUTCOME_UNKNOWN]
+        """The last call with a known outcome of each step that was carried out, in the order of the steps' turns."""
+        return list({call.step: call for call in self._known()}.values())
 
     def following(
         self, *, seconds_left: float, max_cost_usd: float | None, avoid: Collection[str] = ()
     ) -> Attempt | Finish:
         """The next call, or the end. `Finish.answer` is an index into `settled()`."""
-        known = [c for c in self.calls if c.status is not CallStatus.OUTCOME_UNKNOWN]
-        if known and known[-1].will_retry and seconds_left > 0:
-            return self._attempt(known[-1].step, known[-1].attempt + 1)
         money_left = float("inf") if max_cost_usd is None else max_cost_usd - usd(self.cost_nusd)
+        last = next(reversed(self._known()), None)
+        again = last is not None and last.will_retry and seconds_left > 0
+        if last is not None and again and self.plan.steps[last.step].reserved_usd <= money_left:
+            return self._attempt(last.step, last.attempt + 1)
         move = next_move(
             self.plan,
             [_outcome(call) for call in self.settled()],
@@ -63,6 +64,9 @@ class History:
         """The call that may have been in flight when the former owner died; None if none can have been."""
         move = self.following(seconds_left=float("inf"), max_cost_usd=None)
         return move if isinstance(move, Attempt) else None
+
+    def _known(self) -> list[CallCompleted]:
+        return [call for call in self.calls if call.status is not CallStatus.OUTCOME_UNKNOWN]
 
     def _attempt(self, step: int, attempt: int) -> Attempt:
         repeat = sum(

@@ -72,7 +72,7 @@ class Intake:
             incoming = _incoming(record)
             source = str(incoming.source)
             if source in partition.recovery.finished:
-                self._already_finished(partition, incoming, source)
+                work.append(self._already_finished(partition, incoming, source))
                 continue
             submission = self._understand(partition, incoming, source)
             if isinstance(submission, Rejection):
@@ -86,11 +86,11 @@ class Intake:
             work.extend(await self._decide(partition, fresh))
         return work
 
-    def _already_finished(self, partition: Partition, incoming: Incoming, source: str) -> None:
+    def _already_finished(self, partition: Partition, incoming: Incoming, source: str) -> Work:
         if task_id := partition.recovery.finished.pop(source):
             partition.ids.add(task_id, source)
         self._metrics.skipped.inc()
-        partition.tracker.finish(incoming.source.offset)
+        return self._carrier.skip(partition, incoming, partition.recovery.unrecorded.pop(source, None))
 
     def _understand(self, partition: Partition, incoming: Incoming, source: str) -> Submission | Rejection:
         task = decode_task(incoming.value)

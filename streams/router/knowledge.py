@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.decide import BreakerState
+from topics.events import CallStatus
 
 if TYPE_CHECKING:
     from streams.decide import World
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 FRESH_S = 0.05
 """How long a `World` is used: shorter than the snapshots' interval, longer than a batch."""
+FRESH_AFTER_FAILURE_S = 0.005
+"""The same after a call of ours failed: a breaker opens at once, and a storm of failures costs little."""
 
 
 class Knowledge:
@@ -23,11 +26,13 @@ class Knowledge:
         self._view = view
         self._world: World | None = None
         self._taken_at = 0.0
+        self._fresh_s = FRESH_S
         self._open: frozenset[str] = frozenset()
 
     def world(self, now: float) -> World:
         """What is known right now; the same object for a moment."""
-        if self._world is None or not 0 <= now - self._taken_at < FRESH_S:
+        if self._world is None or not 0 <= now - self._taken_at < self._fresh_s:
+            self._fresh_s = FRESH_S
             self._world = self._view.world(now)
             self._taken_at = now
             self._open = frozenset(
@@ -42,7 +47,8 @@ class Knowledge:
 
     def record(self, call: CallCompleted) -> Recorded:
         """A call of ours ended: known at once."""
-        self._world = None
+        if call.status is not CallStatus.OK:
+            self._fresh_s = FRESH_AFTER_FAILURE_S
         return self._view.overlay.record(call)
 
     def written(self, recorded: Recorded, partition: int, offset: int) -> None:

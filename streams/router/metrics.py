@@ -68,4 +68,8 @@ class Metrics:
             "Tasks given up at a drain's deadline; they come back elsewhere.",
             registry=r,
         )
-        self.state_age = Gauge("sluice_state_age_seconds", "Age of the merged view of the state.", registry=r)
+        self.state_age = Gauge(
+            "sluice_state_age_seconds",
+            "Age of the merged view of the state, NaN if unknown.",
+            registry=r,
+        )

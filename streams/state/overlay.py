@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from topics.events import CallCompleted
 
-MAX_PER_MODEL: Final = 10_000
+MAX_PER_MODEL: Final = 500
 """Oldest outcomes are forgotten beyond this: by then the tables have been silent for long."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 
 class TablesMetrics:
     """Counters and gauges in a registry of their own, so that several roles can live in one process."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # not typed
         self.registry = CollectorRegistry()
         self.folded = Counter(
             "sluice_tables_events_folded", "Calls folded into the tables.", registry=self.registry

@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.bus.connection import client_options
 from streams.bus.producer import Publisher
-from streams.bus.topology import partition_counts
+from streams.bus.topology import TopicsNotReadyError, partition_counts
 from streams.observability.server import ProbeServer, Verdict
 from streams.tables.app import build_app
 from streams.tables.folder import Folder
@@ -53,10 +53,6 @@ STOP_TIMEOUT_S = 15.0
 FINISH_TIMEOUT_S = 5.0
 STEADY_AFTER_S = 60.0
 """An app that ran for so long starts again without a longer pause."""
-
-
-class TopicsNotReadyError(Exception):
-    """Topics that the tables need are missing or do not fit together. The message ends with the cure."""
 
 
 class TablesService:

@@ -192,7 +192,7 @@ class Bus:
 
 def a_result(task_id: str, source: str) -> events.TaskCompleted:
     return events.TaskCompleted(
-        result_id=result_id_of(task_id),
+        result_id=result_id_of(f"decision-{task_id}"),
         task_id=task_id,
         source=source,
         status=events.ResultStatus.COMPLETED,

@@ -69,7 +69,7 @@ def test_every_condition_matches_what_it_says(name: str) -> None:
 EXCLUSIONS: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "capability": ({"tools": [{"type": "function"}], "requirements": {"capabilities": ["vision"]}},
                    {"small", "middle"}, "lacks vision"),
-    "window": ({"prompt": "x" * 4 * 130_000}, {"small", "middle", "large"}, "window"),
+    "window": ({"prompt": "word " * 130_000}, {"small", "middle", "large"}, "window"),
     "region": ({"requirements": {"region": "eu"}}, {"small", "middle"}, "no declared region"),
     "ceiling": ({"requirements": {"max_cost_usd": 0.003}}, {"large"}, "may cost"),
     "floor": ({"requirements": {"min_quality": 0.8}}, {"small"}, "below the floor"),

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.decide.features import count_words, detect_language, estimate_tokens, understand
+from streams.decide.features import detect_language, estimate_tokens, measure, understand
 from topics.events import Features, Task
 
 
@@ -38,8 +38,8 @@ def test_tokens_are_estimated_within_reason(text: str, low: int, high: int) -> N
 
 
 def test_words_are_counted_where_scripts_do_not_separate_them() -> None:
-    assert count_words("one two  three") == 3
-    assert count_words("請總結第三季度的報告") == 5
+    assert measure(" one two\n three ")[1] == 3
+    assert measure("請總結第三季度的報告")[1] == 5
 
 
 @pytest.mark.parametrize(

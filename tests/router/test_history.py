@@ -61,3 +61,10 @@ def test_a_task_routed_but_never_called_has_its_first_call_lost() -> None:
 def test_lost_calls_count_against_the_ceiling() -> None:
     assert following(UNKNOWN, max_cost_usd=0.025) == Attempt(step=0, attempt=0, repeat=1)
     assert following(UNKNOWN, UNKNOWN, max_cost_usd=0.025) == Finish(None, "max_cost_reached")
+
+
+def test_a_retry_that_could_break_the_ceiling_is_not_started() -> None:
+    timed_out = replace(CALL, status=CallStatus.TIMEOUT, will_retry=True, cost_nusd=10_000_000)
+    assert following(timed_out, max_cost_usd=0.025) == Attempt(step=0, attempt=1, repeat=0)
+    assert following(timed_out, max_cost_usd=0.015) == Finish(None, "max_cost_reached")
+    assert following(timed_out, max_cost_usd=0.5) == Attempt(step=0, attempt=1, repeat=0)

@@ -45,7 +45,7 @@ async def test_a_task_of_nothing_but_a_prompt_comes_back_answered(bus: Bus, prov
         assert derived.key == result["task_id"].encode()
         assert header(derived.headers, SOURCE_HEADER) == source
     assert routed.timestamp <= call.timestamp
-    assert provider.keys == [call_id_of(result["task_id"], 0, 0)]
+    assert provider.keys == [call_id_of(result["decision_id"], 0, 0)]
     assert await position(bus, 2) == offset + 1
 
 

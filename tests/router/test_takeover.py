@@ -69,7 +69,7 @@ async def test_a_call_in_flight_is_reported_and_repeated_under_its_id(
     provider.gate.set()
     async with restarted(bus, provider):
         [result] = await bus.results(1)
-    assert provider.keys == [call_id_of("held", 0, 0)] * 2
+    assert provider.keys == [call_id_of(result["decision_id"], 0, 0)] * 2
     lost, repeated = await bus.events(catalog.CALL_COMPLETED)
     [routed] = await bus.events(catalog.TASK_ROUTED)
     assert lost["status"] == "outcome_unknown"
@@ -110,6 +110,30 @@ async def test_a_plan_goes_on_where_it_stood(bus: Bus, provider: Provider) -> No
     assert len(provider.keys) == asked, "an answer on record is not asked for again"
     assert results[0]["result_id"] == results[1]["result_id"]
     assert results[1]["answer"]["content"] == "middle answers"
+
+
+@pytest.mark.usefixtures("commit_metadata")
+async def test_a_call_whose_record_was_lost_is_put_on_record_from_its_result(
+    bus: Bus, provider: Provider
+) -> None:
+    provider.down = {"small"}
+    [offset] = await bus.submit({"prompt": "x", "task_id": "t"})
+    async with running(settings(bus, provider.url)):
+        await bus.results(1)
+    first, answering = await bus.records(catalog.CALL_COMPLETED)
+    assert answering.offset == first.offset + 1
+    tails = {topic.name: 0 for topic in (catalog.TASK_ROUTED, catalog.TASK_COMPLETED, catalog.TASK_FAILED)}
+    tails[catalog.CALL_COMPLETED.name] = answering.offset + 1  # as if neither call had been written
+    await _commit(bus, offset, metadata_of(tails))
+    async with restarted(bus, provider) as router:
+        await until(lambda: router.metrics.skipped._value.get() == 1)
+        await until(lambda: router._assignment.open_tasks == 0)
+    *_, original, made_again = await bus.events(catalog.CALL_COMPLETED)
+    assert made_again["event_id"] == original["event_id"]
+    same = ("call_id", "model", "status", "cost_nusd", "usage", "step", "attempt", "tenant", "tier")
+    assert {name: made_again[name] for name in same} == {name: original[name] for name in same}
+    assert made_again["cost_source"] == "result"
+    assert await bus.count(catalog.TASK_COMPLETED) == 1
 
 
 @pytest.mark.usefixtures("commit_metadata")
@@ -163,8 +187,8 @@ async def test_a_drain_gives_up_at_its_deadline_and_the_task_comes_back(bus: Bus
     assert await bus.count(catalog.TASK_COMPLETED) == 0
     provider.gate.set()
     async with restarted(bus, provider):
-        await bus.results(1)
-    assert provider.keys == [call_id_of("held", 0, 0)] * 2
+        [result] = await bus.results(1)
+    assert provider.keys == [call_id_of(result["decision_id"], 0, 0)] * 2
 
 
 async def test_partitions_move_between_routers_without_loss_or_repeat(bus: Bus, provider: Provider) -> None:

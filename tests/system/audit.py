@@ -163,7 +163,7 @@ class Audit:
     def task_of_key(self) -> dict[str, str]:
         """Task by idempotency key, over all calls that the plans allow."""
         return {
-            call_id_of(one.event.task_id, step, attempt): one.event.task_id
+            call_id_of(one.event.decision_id, step, attempt): one.event.task_id
             for one in self.routed
             for step in range(len(one.event.plan.steps))
             for attempt in range(10)

@@ -33,6 +33,8 @@ class CostSource(OpenEnum):
     """The response had no usage: tokens were estimated."""
     RESERVATION = "reservation"
     """Nothing is known of the outcome: the worst case."""
+    RESULT = "result"
+    """The call's own event was lost in a crash, and made again from the task's result."""
     NONE = "none"
     """The call failed before the provider could have charged for it."""
     UNKNOWN = "unknown"
@@ -81,7 +83,7 @@ class CallCompleted:
     event_id: str
     """UUIDv5 of `call_id` and `repeat`."""
     call_id: str
-    """UUIDv5 of task id, step and attempt: a call repeated after a crash has the same one."""
+    """UUIDv5 of decision, step and attempt: a call repeated after a crash has the same one."""
     task_id: str
     source: str
     """`topic:partition:offset` of the task."""

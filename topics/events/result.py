@@ -51,10 +51,10 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class TaskCompleted:
-    """The value of `task.completed`. Exactly one distinct `result_id` per task and revision."""
+    """The value of `task.completed`. Exactly one distinct `result_id` per submitted task and revision."""
 
     result_id: str
-    """UUIDv5 of task id and revision."""
+    """UUIDv5 of decision and revision."""
     task_id: str
     source: str
     status: ResultStatus
@@ -71,7 +71,7 @@ class TaskCompleted:
     cost_usd: float = 0.0
     """All calls of the task."""
     baseline_usd: float = 0.0
-    """Expected cost of the registry's best model."""
+    """What the answering call's tokens cost at the prices of the registry's best model; 0 without an answer."""
     usage: Usage = NO_USAGE
     """Sum over all calls."""
     calls: tuple[CallSummary, ...] = ()
