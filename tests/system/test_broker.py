@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.bus.closing import CLOSE_WITHIN_S
 from streams.embedded.broker.ports import pick_free
 from streams.state.view import StateView
 from tests.router.harness import Bus, until
@@ -53,6 +54,31 @@ async def test_a_broker_killed_and_restarted_under_load_loses_nothing(
             await until(lambda: covers(view, found), within_s=40)
             total = view.spend("all").total
             assert (total.calls, total.cost_nusd) == found.spend()
+
+
+async def test_a_router_stopped_while_its_broker_is_away_ends_in_time(
+    own_broker: StartOwnBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    broker = await own_broker()
+    bus = Bus(broker.bootstrap, topic_prefix, idempotent=True)
+    async with cluster(bus, tmp_path, routers=1, drain_timeout_s=2) as one:
+        await one.start("router-1")
+        await one.submit(100)
+        await one.until_results(20)
+
+        broker.kill()
+        code, took_s = await one["router-1"].terminate(40)
+
+        assert code == 0
+        assert took_s < 2 + 4 * CLOSE_WITHIN_S
+        assert "Traceback" not in one["router-1"].output()
+        await broker.restart()
+        await one.start("router-1")
+        await one.until_results(100)
+        await one["router-1"].terminate(20)
+        found = await audit(one)
+        assert found.without_one_result() == {}
+        assert found.repeated_without_loss() == {}
 
 
 @pytest.mark.parametrize(
