@@ -49,8 +49,8 @@ def instant(at: float) -> str:
 
 
 def saving(cost_usd: float, baseline_usd: float) -> str:
-    """What was saved against the baseline."""
-    if baseline_usd <= 0:
+    """What was saved against the baseline; nothing where there is no baseline, or where it is the cost."""
+    if baseline_usd <= 0 or round(cost_usd / baseline_usd, 3) == 1.0:
         return ""
     share = 1 - cost_usd / baseline_usd
     return f"{share:.1%} less" if share >= 0 else f"{-share:.1%} more"
