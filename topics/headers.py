@@ -81,6 +81,14 @@ def call_event_id_of(call_id: str, repeat: int) -> str:
     return derived_id("call.completed", call_id, repeat)
 
 
+def lost_call_event_id_of(call_id: str, repeat: int) -> str:
+    """The id of a `call.completed` that says `outcome_unknown`.
+
+    It differs from that of the call's own end, which a router that was only thought dead may yet report.
+    """
+    return derived_id("call.completed", call_id, repeat, "outcome_unknown")
+
+
 def decision_id_of(task_id: str, source: Source | str) -> str:
     """The id of `task.routed`."""
     return derived_id("task.routed", task_id, source)

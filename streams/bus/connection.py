@@ -45,3 +45,12 @@ def ssl_context(security: Security) -> ssl.SSLContext:
     if security.cert_file is not None:
         context.load_cert_chain(security.cert_file, security.key_file)
     return context
+
+
+def no_broker(brokers: str | None) -> str:
+    """What to say when no broker answers."""
+    where = f" at {brokers}" if brokers else ""
+    return (
+        f"no Kafka broker answers{where}; start one with `sluice broker`, "
+        "or name yours with --brokers or kafka.brokers in sluice.yaml"
+    )

@@ -125,7 +125,7 @@ def _quiet() -> None:
 def _run(plan: "Plan", console: "Console", *, as_json: bool) -> int:
     from aiokafka.errors import KafkaConnectionError
 
-    from streams.cli.failure import no_broker
+    from streams.bus.connection import no_broker
     from streams.embedded.broker import EmbeddedBrokerError
     from streams.embedded.demo import DemoError, run_demo, screen_for
     from topics.provision import ProvisionError

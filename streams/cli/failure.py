@@ -7,19 +7,11 @@ FAILED = 1
 BAD_USAGE = 2
 
 
-def no_broker(brokers: str | None) -> str:
-    """What to say when no broker answers."""
-    where = f" at {brokers}" if brokers else ""
-    return (
-        f"no Kafka broker answers{where}; start one with `sluice broker`, "
-        "or name yours with --brokers or kafka.brokers in sluice.yaml"
-    )
-
-
 def sentence_of(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from streams.bus.connection import no_broker
     from streams.bus.topology import TopicsNotReadyError
     from streams.config.problems import ConfigError
     from streams.config.secrets import MissingSecretError

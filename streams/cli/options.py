@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Never, TypeVar
 
 import typer
 
-from streams.cli.failure import BAD_USAGE, FAILED, no_broker
+from streams.cli.failure import BAD_USAGE, FAILED
 
 if TYPE_CHECKING:
     from streams.config.settings import Kafka, Settings
@@ -154,7 +154,7 @@ def on_bus(kafka: "Kafka", work: Callable[[Bus], Awaitable[T]]) -> T:
     """What `work` returns when given the bus. Ends the command where no broker answers."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from streams.bus.connection import client_options
+    from streams.bus.connection import client_options, no_broker
     from streams.config.secrets import MissingSecretError
 
     try:

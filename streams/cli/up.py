@@ -54,8 +54,8 @@ def up(
     from aiokafka.errors import KafkaConnectionError
     from rich.console import Console
 
+    from streams.bus.connection import no_broker
     from streams.bus.topology import TopicsNotReadyError
-    from streams.cli.failure import no_broker
     from streams.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
     from streams.observability.logs import configure_logs
     from topics.provision import ProvisionError

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.options import BrokersOption, ConfigOption, PrefixOption, load
+from streams.cli.options import BrokersOption, ConfigOption, PrefixOption, fail, load
 
 
 def router(
@@ -30,10 +30,16 @@ def router(
     """Read tasks, decide, call, check and publish, until stopped."""
     import os
 
+    from aiokafka.errors import KafkaConnectionError
+
+    from streams.bus.connection import no_broker
     from streams.observability.logs import configure_logs
     from streams.router.run import run
 
     given = {"http_port": http_port, "instance": instance, "decide_only": decide_only}
     settings = load(config, brokers=brokers, prefix=prefix, changes={"router": given}, require_models=True)
     configure_logs()
-    run(settings, os.environ)
+    try:
+        run(settings, os.environ)
+    except KafkaConnectionError:
+        fail(no_broker(settings.kafka.brokers))

@@ -26,7 +26,9 @@ def tables(
 ) -> None:
     """Fold calls into windowed tables and publish snapshots of them, until stopped."""
     import asyncio
+    import logging
     import os
+    import threading
 
     from streams.observability.logs import configure_logs
     from streams.tables.worker import run_tables
@@ -34,4 +36,9 @@ def tables(
     changes = {"tables": {"http_port": http_port, "instance": instance}}
     settings = load(config, brokers=brokers, prefix=prefix, changes=changes)
     configure_logs()
-    raise typer.Exit(asyncio.run(run_tables(settings, os.environ)))
+    code = asyncio.run(run_tables(settings, os.environ))
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        # Faust's consumer thread waits for ever for a broker that is away; all that is durable is stored.
+        logging.shutdown()
+        os._exit(code)
+    raise typer.Exit(code)

@@ -19,7 +19,7 @@ from topics.events import (
     TaskCompleted,
     Usage,
 )
-from topics.headers import call_event_id_of, call_id_of, result_id_of
+from topics.headers import call_event_id_of, call_id_of, lost_call_event_id_of, result_id_of
 
 if TYPE_CHECKING:
     from streams.call import CallOutcome
@@ -120,7 +120,7 @@ def lost_call(job: Job, attempt: Attempt, model: RegisteredModel | None, *, now:
     reserved = round(job.decision.reserved_usd * NUSD_PER_USD)
     features = job.decision.features
     return CallCompleted(
-        event_id=call_event_id_of(call_id, attempt.repeat),
+        event_id=lost_call_event_id_of(call_id, attempt.repeat),
         call_id=call_id,
         task_id=job.decision.task_id,
         source=job.decision.source,

@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_MS = 100
-ACTIVE_PER_CALL = 2
-"""Tasks being worked on for every call slot: enough to keep the slots busy, few enough to decide late."""
+ACTIVE_PER_CALL = 1.25
+"""Tasks being worked on for every call slot: enough to keep the slots busy, and few enough to decide late and to
+have little counted at its reservation after a crash."""
 
 
 class Phase(StrEnum):
@@ -125,10 +126,15 @@ class Router:
         """
         committer = asyncio.create_task(self._commit_forever(), name="committer")
         try:
-            await self._consume()
+            try:
+                await self._consume()
+            except KafkaError as error:
+                self._fail(error)
             self.phase = Phase.DRAINING
             log.info("router.draining", open_tasks=self._assignment.open_tasks)
-            await self._drain(list(self._assignment.partitions.values()))
+            # Without the bus nothing that is waited for could be published.
+            within_s = self._settings.router.drain_timeout_s if self._failure is None else 0.0
+            await self._drain(list(self._assignment.partitions.values()), within_s)
         finally:
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
@@ -226,7 +232,7 @@ class Router:
 
     async def _consume(self) -> None:
         """Until stopped or failed: poll, decide, start. Polls even while everything is paused."""
-        active_bound = ACTIVE_PER_CALL * self._settings.router.max_calls
+        active_bound = int(ACTIVE_PER_CALL * self._settings.router.max_calls)
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             while not self._stop.is_set() and self._failure is None:
@@ -234,19 +240,20 @@ class Router:
                 if not self._settings.router.decide_only:
                     room = min(room, active_bound - self._assignment.open_tasks)
                 self._assignment.throttle(full=room <= 0)
-                poll = asyncio.ensure_future(
-                    self._consumer.getmany(timeout_ms=POLL_MS, max_records=max(room, 1))
-                )
-                await asyncio.wait({poll, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not poll.done():
-                    poll.cancel()
-                    await asyncio.gather(poll, return_exceptions=True)
+                # Either part may wait for a broker that is away; a stop does not.
+                turn = asyncio.create_task(self._turn(max(room, 1)), name="turn")
+                await asyncio.wait({turn, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not turn.done():
+                    turn.cancel()
+                    await asyncio.gather(turn, return_exceptions=True)
                     break
-                await self._take(poll.result())
+                turn.result()
         finally:
             stopped.cancel()
 
-    async def _take(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
+    async def _turn(self, room: int) -> None:
+        """Poll once, and start work on what came. Cancelled halfway, the rest comes back elsewhere."""
+        batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=room)
         for where, records in batches.items():
             partition = self._assignment.partitions.get(where)
             if partition is None:
@@ -302,11 +309,11 @@ class Router:
         for partition, position, tails in due:
             partition.was_committed(position, tails, now)
 
-    async def _drain(self, partitions: list[Partition]) -> None:
+    async def _drain(self, partitions: list[Partition], within_s: float) -> None:
         """Wait for calls in flight up to the deadline, commit, give up what is left."""
         running = {task for partition in partitions for task in partition.running}
         if running:
-            _, late = await asyncio.wait(running, timeout=self._settings.router.drain_timeout_s)
+            _, late = await asyncio.wait(running, timeout=within_s)
             for task in late:
                 task.cancel()
             if late:
@@ -322,7 +329,7 @@ class Router:
     async def revoked(self, wheres: Iterable[TopicPartition]) -> None:
         """Rule 9: stop intake, wait, publish, commit, cancel what is left."""
         self.metrics.rebalances.inc()
-        await self._drain(self._assignment.release(wheres))
+        await self._drain(self._assignment.release(wheres), self._settings.router.drain_timeout_s)
 
     def assigned(self, wheres: Iterable[TopicPartition]) -> None:
         """Take over in the background: the coordinator sends no heartbeats while it waits for its listener."""

@@ -41,10 +41,10 @@ class Outcome(StrEnum):
 
     OK = "ok"
     FAILED = "failed"
-    """Timeouts, network and server errors, bad responses, unknown outcomes."""
+    """Timeouts, network and server errors, bad responses."""
     THROTTLED = "throttled"
     REJECTED = "rejected"
-    """The request's own fault. It says nothing about the model."""
+    """The request's own fault, or the router's. It says nothing about the model."""
 
 
 _OUTCOMES: Final = {
@@ -54,7 +54,7 @@ _OUTCOMES: Final = {
     CallStatus.NETWORK: Outcome.FAILED,
     CallStatus.SERVER: Outcome.FAILED,
     CallStatus.BAD_RESPONSE: Outcome.FAILED,
-    CallStatus.OUTCOME_UNKNOWN: Outcome.FAILED,
+    CallStatus.OUTCOME_UNKNOWN: Outcome.REJECTED,  # a router died, not the model
     CallStatus.CONTEXT_TOO_LONG: Outcome.REJECTED,
     CallStatus.CONTENT_REFUSED: Outcome.REJECTED,
     CallStatus.AUTH: Outcome.REJECTED,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from streams.bus.connection import client_options
+from streams.bus.connection import client_options, no_broker
 from streams.bus.producer import Publisher
 from streams.bus.topology import TopicsNotReadyError, partition_counts
 from streams.observability.server import ProbeServer, Verdict
@@ -233,7 +233,7 @@ async def run_tables(settings: Settings, environ: Mapping[str, str]) -> int:
             await stop.wait()
             log.info("tables.stopping")
     except KafkaConnectionError:
-        log.error("tables.not_started", error=f"no Kafka broker answers at {settings.kafka.brokers}")  # noqa: TRY400 - the trace would say no more
+        log.error("tables.not_started", error=no_broker(settings.kafka.brokers))  # noqa: TRY400 - the trace would say no more
         return 1
     except (TopicsNotReadyError, KafkaError, OSError) as error:
         log.error("tables.not_started", error=str(error) or repr(error))  # noqa: TRY400 - the trace would say no more

@@ -81,7 +81,7 @@ class CallCompleted:
     """The value of `call.completed`. One for every call that was started."""
 
     event_id: str
-    """UUIDv5 of `call_id` and `repeat`."""
+    """UUIDv5 of `call_id` and `repeat`, and of whether the outcome is unknown."""
     call_id: str
     """UUIDv5 of decision, step and attempt: a call repeated after a crash has the same one."""
     task_id: str

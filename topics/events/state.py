@@ -55,10 +55,10 @@ class HealthBucket:
     """Seconds since the epoch."""
     ok: int
     failed: int
-    """Timeouts, network and server errors, bad responses, unknown outcomes."""
+    """Timeouts, network and server errors, bad responses."""
     throttled: int
     rejected: int
-    """The request's own fault: too long, refused, auth, client."""
+    """Not the model's fault: too long, refused, auth, client, or a router that died."""
     latency: tuple[tuple[int, int], ...]
     """Log-bucket histogram of successful calls: pairs (i, count of latencies in [1.2^i, 1.2^(i+1)) ms)."""
 
