@@ -40,7 +40,12 @@ class _Commands(LazyGroup):
         Entry("explain", "streams.cli.explain", "Tell why a task went where it went.", KNOW),
         Entry("models", "streams.cli.models", "Show the models with their prices and limits.", KNOW),
         Entry("state", "streams.cli.state", "Show what is known right now: spend, health.", KNOW),
-        Entry("config", "streams.cli.config", "Check sluice.yaml; print its JSON Schema; import a LiteLLM or Portkey file.", SET_UP),
+        Entry(
+            "config",
+            "streams.cli.config",
+            "Check sluice.yaml; print its schema; import LiteLLM or Portkey.",
+            SET_UP,
+        ),
         Entry("topics", "streams.cli.topics", "Create, check and list the topics.", SET_UP),
     )
 
