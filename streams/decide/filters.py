@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.registry import Registry
     from topics.events import Features
 
-PROBE_SHARE = 20
+PROBE_SHARE = 5
 """While a breaker is half open, one task in so many tries the model."""
 
 
