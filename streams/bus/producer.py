@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LINGER_MS = 5
+LINGER_MS = 1
 RETRY_PAUSE_S = 0.5
 
 

@@ -87,6 +87,7 @@ class Carrier:
         self._calls = calls
         self._slots = slots
         self._registry = registry
+        self._best = registry.models[registry.best()]
         self._retry = retry
         self._budget = budget
         self._knowledge = knowledge
@@ -192,8 +193,7 @@ class Carrier:
                 await asyncio.sleep(pause)
         if move.answer is not None and history.settled()[move.answer].step > 0:
             self._metrics.failovers.inc()
-        best = self._registry.models[self._registry.best()]
-        return finished(job, history, move, now=self._clock.time(), best=best), unpublished
+        return finished(job, history, move, now=self._clock.time(), best=self._best), unpublished
 
     async def _call(self, job: Job, attempt: Attempt) -> tuple[CallCompleted | None, float | None]:
         """One call in its slot, and the pause before it is tried again where it is.
