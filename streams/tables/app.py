@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 4_000
 SESSION_TIMEOUT_S = 8.0
+REBALANCE_TIMEOUT_S = 20.0
+"""How long the group waits for a worker that does not join again; Faust's own minute is long for a view."""
 HEARTBEAT_S = 2.0
 REQUEST_TIMEOUT_S = 20.0
 
@@ -128,6 +130,7 @@ def _options(settings: Settings, environ: Mapping[str, str], data_dir: Path) -> 
         "broker_credentials": _credentials(settings.kafka, environ),
         "broker_session_timeout": SESSION_TIMEOUT_S,
         "broker_heartbeat_interval": HEARTBEAT_S,
+        "broker_rebalance_timeout": REBALANCE_TIMEOUT_S,
         "broker_request_timeout": REQUEST_TIMEOUT_S,
         "consumer_group_instance_id": settings.tables.instance,
         "consumer_auto_offset_reset": "earliest",

@@ -32,6 +32,7 @@ from streams.tables.metrics import TablesMetrics
 from streams.tables.snapshots import Snapshots
 from streams.tables.source import read_stretch
 from streams.tables.storage import TableTopics
+from streams.tables.watchdog import RecoveryWatchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -68,6 +69,7 @@ class TablesService:
         self._options = client_options(settings.kafka, environ)
         self._topics = TableTopics.of(settings.kafka.prefix)
         self._app: TablesApp | None = None
+        self._watchdog = RecoveryWatchdog()
         self._owned = asyncio.Event()
         self._ahead_since = clock()
         self._said_ahead = False
@@ -163,6 +165,10 @@ class TablesService:
         restated_at = 0.0
         while not app.should_stop:
             await asyncio.sleep(interval_s)
+            if self._watchdog.stuck(app.owned_partitions(), folder.partitions.keys(), time.monotonic()):
+                assigned = sorted(app.owned_partitions())
+                message = f"recovery did not end for partitions {assigned}, has {sorted(folder.partitions)}"
+                raise RuntimeError(message)
             if not folder.partitions:
                 continue
             if self._clock() - restated_at >= RESTATE_EVERY_S:

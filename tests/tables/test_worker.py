@@ -62,6 +62,7 @@ async def test_a_worker_killed_twice_in_the_middle_counts_every_call_once(
         assert health_calls(view) == 2_000
 
 
+@pytest.mark.timeout(400)
 async def test_two_workers_share_the_partitions_and_hand_them_over(
     kafka: Kafka, publisher: Publisher, start_worker: StartWorker, eventually: Eventually
 ) -> None:

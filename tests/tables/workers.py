@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import tempfile
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from streams.config.settings import Kafka
     from streams.state.view import StateView
 
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 120.0
 
 
 class StartWorker(Protocol):
@@ -82,9 +83,12 @@ class TablesWorker:
 
     async def owns(self, count: int) -> set[int]:
         """Wait until it owns so many partitions."""
-        async with asyncio.timeout(START_DEADLINE_S):
-            while len(partitions := set((await self.health()).get("partitions", ()))) != count:  # noqa: ASYNC110 - another process notifies nobody
-                await asyncio.sleep(0.05)
+        deadline = time.monotonic() + START_DEADLINE_S
+        while len(partitions := set((health := await self.health()).get("partitions", ()))) != count:
+            assert time.monotonic() < deadline, (
+                f"wants {count} partitions, has {health}; log: {list(self.log)[-40:]}"
+            )
+            await asyncio.sleep(0.05)
         return partitions
 
     async def kill(self) -> None:
