@@ -33,14 +33,19 @@ async def admin_client(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdmi
         await admin.close()
 
 
-async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
-    """Number of partitions by topic; 0 for one that does not exist.
+async def all_partition_counts(options: Mapping[str, Any]) -> dict[str, int]:
+    """Number of partitions of every topic there is.
 
-    Asks for all topics: asking for one by its name would create it where the broker creates topics by itself.
+    All are asked for: asking for one by its name would create it where the broker creates topics by itself.
     """
     async with admin_client(options) as admin:
         described = await admin.describe_topics()
-    there = {one["topic"]: len(one["partitions"]) for one in described if one["error_code"] == 0}
+    return {one["topic"]: len(one["partitions"]) for one in described if one["error_code"] == 0}
+
+
+async def partition_counts(options: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
+    """Number of partitions by topic; 0 for one that does not exist."""
+    there = await all_partition_counts(options)
     return {topic: there.get(topic, 0) for topic in topics}
 
 

@@ -74,21 +74,18 @@ class Bus:
     async def all_partition_counts(self) -> dict[str, int]:
         """Number of partitions of every topic there is.
 
-        All are asked for: to ask for one that is missing would create it on brokers that do so by themselves.
-
         Raises:
             KafkaConnectionError: no broker answers, or not in time.
         """
         from aiokafka.errors import KafkaConnectionError
 
-        from streams.bus.topology import admin_client
+        from streams.bus.topology import all_partition_counts
 
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S), admin_client(self.options) as admin:
-                described = await admin.describe_topics()
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                return await all_partition_counts(self.options)
         except TimeoutError as error:
             raise KafkaConnectionError from error
-        return {one["topic"]: len(one["partitions"]) for one in described}
 
 
 def load(
